@@ -1,0 +1,77 @@
+// Package canonicaljson writes the one encoding of a JSON value that Matrix hashes and signs (appendices, "Canonical
+// JSON"), as room versions 6 and later enforce it, and reads values out of it without building trees.
+//
+// Writing is strict: numbers are integers within ±(2^53-1), keys do not repeat, strings are UTF-8, nesting is at most
+// [MaxDepth]. As in the specification's examples, -0 and an integer with an exponent (1e10) are rewritten; anything
+// with a decimal point is refused.
+package canonicaljson
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+)
+
+const (
+	// MaxInt is the greatest integer that canonical JSON can hold; -MaxInt is the smallest.
+	MaxInt = 1<<53 - 1
+	// MaxDepth is how deeply arrays and objects may nest.
+	MaxDepth = 512
+)
+
+// Reasons for a refusal; [Error] wraps one of them.
+var (
+	ErrSyntax       = errors.New("not JSON")
+	ErrNumber       = errors.New("numbers must be integers")
+	ErrRange        = errors.New("integer outside of ±(2^53-1)")
+	ErrDuplicateKey = errors.New("duplicate key")
+	ErrUTF8         = errors.New("not UTF-8")
+	ErrDepth        = errors.New("nested too deeply")
+)
+
+// An Error says what is wrong and where.
+type Error struct {
+	Offset int // in bytes of the input
+	Err    error
+}
+
+func (e *Error) Error() string { return fmt.Sprintf("canonical JSON: %v at byte %d", e.Err, e.Offset) }
+
+// Unwrap returns the reason.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Encode returns the canonical encoding of a Go value, by way of [json.Marshal]. Errors are those of json.Marshal and
+// [*Error].
+func Encode(v any) ([]byte, error) {
+	raw, ok := v.(json.RawMessage)
+	if !ok {
+		var err error
+		if raw, err = json.Marshal(v); err != nil {
+			return nil, fmt.Errorf("canonical JSON: %w", err)
+		}
+	}
+	return Canonicalize(raw)
+}
+
+// Canonicalize returns the canonical encoding of the JSON value in raw, which is not changed. Errors are [*Error].
+func Canonicalize(raw []byte) ([]byte, error) {
+	return Append(make([]byte, 0, len(raw)), raw)
+}
+
+// Append appends the canonical encoding of the JSON value in raw to dst. If it fails, it returns dst as it was. raw
+// and the spare room of dst must not overlap. Errors are [*Error].
+func Append(dst, raw []byte) ([]byte, error) {
+	w := writer{src: raw, dst: dst}
+	w.space()
+	err := w.value(1)
+	if err == nil {
+		w.space()
+		if w.pos < len(raw) {
+			err = ErrSyntax
+		}
+	}
+	if err != nil {
+		return dst, &Error{Offset: w.pos, Err: err}
+	}
+	return w.dst, nil
+}
