@@ -1,0 +1,170 @@
+// Package bus carries wake-ups and copies between workers over Redis pub/sub: the horizon with the index of the blocks
+// below it, bodies per room and per user shard, and pokes for the announcer. Never truth: a message may be lost, and a
+// reader notices by the index and reads Postgres. Messages are versioned; one of an unknown version is dropped, which
+// readers notice the same way.
+//
+// A bus without Redis (Local) carries the same within one process.
+package bus
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/cespare/xxhash/v2"
+)
+
+// publishTimeout bounds how long a writer waits for Redis: it is not on the path of an answer.
+const publishTimeout = 500 * time.Millisecond
+
+// RoomHash is how the index names a room: eight bytes instead of its id. Two rooms may share one; a reader then looks
+// in Postgres for a body that was never meant for it, and finds none.
+func RoomHash(roomID string) uint64 { return xxhash.Sum64String(roomID) }
+
+// Bus publishes. All methods are safe for concurrent use; an error is worth a log line, nothing else.
+type Bus struct {
+	prefix    string
+	transport transport
+}
+
+type transport interface {
+	publish(ctx context.Context, channel string, payload []byte) error
+	subscribe() stream
+	close() error
+}
+
+// stream is one subscriber's connection.
+type stream interface {
+	add(ctx context.Context, channels []string)
+	remove(ctx context.Context, channels []string)
+	run(ctx context.Context, message func(channel string, payload []byte), up, down func()) error
+}
+
+// Close releases the connections.
+func (b *Bus) Close() error { return b.transport.close() }
+
+// PublishHorizon says how far the stream is settled.
+func (b *Bus) PublishHorizon(ctx context.Context, h Horizon) error {
+	return b.publish(ctx, "horizon", h.encode())
+}
+
+// PublishRoom sends a committed block's events of one room to the workers that serve the room.
+func (b *Bus) PublishRoom(ctx context.Context, r RoomBlock) error {
+	return b.publish(ctx, "room:"+r.RoomID, r.encode())
+}
+
+// PublishUser sends what a committed block addresses to the users of one user shard.
+func (b *Bus) PublishUser(ctx context.Context, u UserBlock) error {
+	return b.publish(ctx, "user:"+strconv.Itoa(u.UserShard), u.encode())
+}
+
+// PublishPoke wakes the announcer: a block was committed.
+func (b *Bus) PublishPoke(ctx context.Context) error { return b.publish(ctx, "poke", []byte{version}) }
+
+func (b *Bus) publish(ctx context.Context, channel string, payload []byte) error {
+	ctx, cancel := context.WithTimeout(ctx, publishTimeout)
+	defer cancel()
+	if err := b.transport.publish(ctx, b.prefix+channel, payload); err != nil {
+		return fmt.Errorf("publish on %s: %w", channel, err)
+	}
+	return nil
+}
+
+// Handler says what to do with messages. Its functions are called one at a time, in order of arrival, and must not
+// block. A nil function means no interest; Horizon and Poke are subscribed to exactly when set.
+type Handler struct {
+	Horizon func(Horizon)
+	Poke    func()
+	Room    func(RoomBlock)
+	User    func(UserBlock)
+	// Connected and Disconnected tell of the connection; what was published in between is lost.
+	Connected    func()
+	Disconnected func()
+}
+
+// Subscriber receives. Rooms and user shards may be added and removed at any time, before and while it runs.
+type Subscriber struct {
+	prefix  string
+	handler Handler
+	stream  stream
+}
+
+// Subscribe makes a subscriber; it receives while its Run runs.
+func (b *Bus) Subscribe(h Handler) *Subscriber {
+	return &Subscriber{prefix: b.prefix, handler: h, stream: b.transport.subscribe()}
+}
+
+// AddRooms subscribes to rooms' bodies. What is published before the subscription took effect is seen by the index only.
+func (s *Subscriber) AddRooms(ctx context.Context, roomIDs ...string) {
+	s.stream.add(ctx, s.channels("room:", roomIDs))
+}
+
+// RemoveRooms undoes AddRooms.
+func (s *Subscriber) RemoveRooms(ctx context.Context, roomIDs ...string) {
+	s.stream.remove(ctx, s.channels("room:", roomIDs))
+}
+
+// AddUserShards subscribes to what is addressed to the users of these shards.
+func (s *Subscriber) AddUserShards(ctx context.Context, shards ...int) {
+	s.stream.add(ctx, s.channels("user:", decimals(shards)))
+}
+
+// RemoveUserShards undoes AddUserShards.
+func (s *Subscriber) RemoveUserShards(ctx context.Context, shards ...int) {
+	s.stream.remove(ctx, s.channels("user:", decimals(shards)))
+}
+
+// Run receives until ctx ends; it reconnects by itself.
+func (s *Subscriber) Run(ctx context.Context) error {
+	if s.handler.Horizon != nil {
+		s.stream.add(ctx, s.channels("horizon", []string{""}))
+	}
+	if s.handler.Poke != nil {
+		s.stream.add(ctx, s.channels("poke", []string{""}))
+	}
+	return s.stream.run(ctx, s.deliver, call(s.handler.Connected), call(s.handler.Disconnected))
+}
+
+func (s *Subscriber) deliver(channel string, payload []byte) {
+	switch name := strings.TrimPrefix(channel, s.prefix); {
+	case name == "horizon":
+		if h, ok := decodeHorizon(payload); ok {
+			s.handler.Horizon(h)
+		}
+	case name == "poke":
+		s.handler.Poke()
+	case strings.HasPrefix(name, "room:") && s.handler.Room != nil:
+		if r, ok := decodeRoomBlock(payload); ok {
+			s.handler.Room(r)
+		}
+	case strings.HasPrefix(name, "user:") && s.handler.User != nil:
+		if u, ok := decodeUserBlock(payload); ok {
+			s.handler.User(u)
+		}
+	}
+}
+
+func (s *Subscriber) channels(kind string, names []string) []string {
+	all := make([]string, len(names))
+	for i, n := range names {
+		all[i] = s.prefix + kind + n
+	}
+	return all
+}
+
+func decimals(ints []int) []string {
+	all := make([]string, len(ints))
+	for i, n := range ints {
+		all[i] = strconv.Itoa(n)
+	}
+	return all
+}
+
+func call(f func()) func() {
+	if f == nil {
+		return func() {}
+	}
+	return f
+}

@@ -1,0 +1,98 @@
+// Package redistest gives tests a real Redis: a server of their own each, on a loopback port, without persistence.
+package redistest
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/stretchr/testify/require"
+)
+
+// nobody is whom the server runs as when the tests run as root.
+const nobody = 65534
+
+// Server is a running redis-server.
+type Server struct {
+	dir  string
+	port int
+	stop func()
+}
+
+// New starts a server that stops when the test ends, and returns its URI.
+func New(t testing.TB) string {
+	t.Helper()
+	return Start(t).URI()
+}
+
+// Start starts a server that the test may Stop and Restart.
+func Start(t testing.TB) *Server {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	s := &Server{dir: t.TempDir(), port: l.Addr().(*net.TCPAddr).Port}
+	require.NoError(t, l.Close())
+	s.Restart(t)
+	t.Cleanup(func() { s.Stop() })
+	return s
+}
+
+// URI of the server; the same after a Restart.
+func (s *Server) URI() string { return fmt.Sprintf("redis://127.0.0.1:%d/0", s.port) }
+
+// Stop kills the server.
+func (s *Server) Stop() {
+	if s.stop != nil {
+		s.stop()
+		s.stop = nil
+	}
+}
+
+// Restart starts the server again, empty.
+func (s *Server) Restart(t testing.TB) {
+	t.Helper()
+	s.Stop()
+	path, err := exec.LookPath("redis-server")
+	require.NoError(t, err, "install Debian's package redis-server")
+	log, err := os.Create(filepath.Join(s.dir, "redis.log"))
+	require.NoError(t, err)
+	defer log.Close()
+	cmd := exec.Command(path, "--port", strconv.Itoa(s.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no")
+	cmd.Dir = "/"
+	cmd.Stdout, cmd.Stderr = log, log
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
+	if os.Geteuid() == 0 {
+		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: nobody, Gid: nobody}
+	}
+	started, exited := make(chan error), make(chan struct{})
+	go func() {
+		runtime.LockOSThread() // Pdeathsig is about the thread that started the child
+		defer close(exited)
+		err := cmd.Start()
+		started <- err
+		if err == nil {
+			_ = cmd.Wait()
+		}
+	}()
+	require.NoError(t, <-started)
+	s.stop = func() {
+		_ = cmd.Process.Kill()
+		<-exited
+	}
+	client := redis.NewClient(&redis.Options{Addr: "127.0.0.1:" + strconv.Itoa(s.port)})
+	defer client.Close()
+	require.Eventually(t, func() bool {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		return client.Ping(ctx).Err() == nil
+	}, 20*time.Second, 20*time.Millisecond, "redis-server does not answer; its log is in %s", log.Name())
+}
