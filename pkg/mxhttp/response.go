@@ -1,0 +1,57 @@
+package mxhttp
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strconv"
+
+	"github.com/myelin-hs/myelin/pkg/mxerr"
+)
+
+// Empty is the body of an answer that says no more than its status.
+type Empty struct{}
+
+// WriteJSON answers with v as JSON. v must marshal: if it does not, that is a defect, logged and answered with 500.
+func WriteJSON(w http.ResponseWriter, status int, v any) {
+	body, err := json.Marshal(v)
+	if err != nil {
+		slog.Error("marshal a response", "error", err)
+		status = http.StatusInternalServerError
+		body, _ = json.Marshal(mxerr.Internal(err))
+	}
+	WriteRaw(w, status, body)
+}
+
+// WriteRaw answers with a body that is JSON already.
+func WriteRaw(w http.ResponseWriter, status int, body []byte) {
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(status)
+	_, _ = w.Write(body) // the client has gone: nobody is left to tell
+}
+
+// WriteError answers with err: an [mxerr.Error] as it is, anything else as 500 M_UNKNOWN with a text that gives
+// nothing away. This is where errors of the server, 5xx, are logged, once. A client that has gone away is no error.
+func WriteError(w http.ResponseWriter, r *http.Request, err error) {
+	api := mxerr.As(err)
+	if api == nil {
+		api = mxerr.Internal(err)
+	}
+	if api.Status() >= http.StatusInternalServerError {
+		level := slog.LevelError
+		if errors.Is(err, context.Canceled) && r.Context().Err() != nil {
+			level = slog.LevelDebug
+		}
+		// The pattern, not the path: paths hold ids of rooms and users, and never a query, which may hold a token.
+		slog.Log(r.Context(), level, "request failed", "method", r.Method, "route", r.Pattern, "status", api.Status(),
+			"error", err)
+	}
+	if api.RetryAfter > 0 {
+		w.Header().Set("Retry-After", strconv.FormatInt(api.RetryAfterSeconds(), 10))
+	}
+	WriteJSON(w, api.Status(), api)
+}
