@@ -1,0 +1,185 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// pauseImage is the sandbox's; it is built here and never pulled.
+const pauseImage = "localhost/myelin-pause:1"
+
+func (s *State) containerdSocket() string { return s.path("run", "containerd.sock") }
+
+// containerd's own root, state and socket keep it apart from any other.
+// The opt plugin would make /opt/containerd; an AppArmor profile would stay
+// loaded after down; without CAP_SYS_RESOURCE runc dies when it lowers an
+// oom_score_adj, hence restrict_oom_score_adj.
+func (s *State) containerd(debian *Debian) (Daemon, error) {
+	cni := fmt.Sprintf(`{
+  "cniVersion": "0.4.0", "name": "%s",
+  "plugins": [{
+    "type": "ptp", "mtu": %d,
+    "ipam": {"type": "host-local", "dataDir": "%s", "ranges": [[{"subnet": "%s"}]], "routes": [{"dst": "0.0.0.0/0"}]}
+  }]
+}
+`, cniNetwork, podMTU(), s.path("cni", "addresses"), s.Network.Pods)
+	if err := writeFile(s.path("cni", "net.d", "10-myelin.conflist"), []byte(cni), 0o644); err != nil {
+		return Daemon{}, err
+	}
+	config := fmt.Sprintf(`version = 2
+root = "%[1]s/containerd"
+state = "%[1]s/run/containerd"
+disabled_plugins = ["io.containerd.internal.v1.opt", "io.containerd.snapshotter.v1.aufs", "io.containerd.snapshotter.v1.btrfs", "io.containerd.snapshotter.v1.devmapper", "io.containerd.snapshotter.v1.zfs"]
+[grpc]
+  address = "%[2]s"
+[plugins."io.containerd.grpc.v1.cri"]
+  sandbox_image = "%[3]s"
+  restrict_oom_score_adj = true
+  disable_apparmor = true
+  netns_mounts_under_state_dir = true
+  stream_server_address = "127.0.0.1"
+  [plugins."io.containerd.grpc.v1.cri".cni]
+    bin_dir = "%[4]s"
+    conf_dir = "%[1]s/cni/net.d"
+`, s.dir, s.containerdSocket(), pauseImage, debian.Path("usr/lib/cni"))
+	if err := writeFile(s.path("containerd.toml"), []byte(config), 0o644); err != nil {
+		return Daemon{}, err
+	}
+	path := strings.Join([]string{debian.Path("usr/bin"), debian.Path("usr/sbin"), "/usr/sbin", "/usr/bin", "/sbin", "/bin"}, ":")
+	return Daemon{
+		Name:    "containerd",
+		Args:    []string{debian.Path("usr/bin/containerd"), "--config", s.path("containerd.toml")},
+		Env:     []string{"PATH=" + path},
+		Stop:    syscall.SIGTERM,
+		Ready:   func(ctx context.Context) error { return s.ctr(ctx, debian, "images", "ls", "-q") },
+		Timeout: time.Minute,
+	}, nil
+}
+
+// cniNetwork names what the CNI library caches about our pods in /var/lib/cni.
+const cniNetwork = "myelin-cluster"
+
+// podMTU is the smallest of the machine's interfaces that are up, so that what
+// a pod sends outside need not be fragmented.
+func podMTU() int {
+	mtu := 1500
+	files, _ := filepath.Glob("/sys/class/net/*/mtu")
+	for _, f := range files {
+		var n int
+		if state, _ := os.ReadFile(filepath.Join(filepath.Dir(f), "operstate")); strings.TrimSpace(string(state)) != "up" {
+			continue
+		}
+		if data, err := os.ReadFile(f); err == nil {
+			if _, err := fmt.Sscan(string(data), &n); err == nil && n >= 1280 {
+				mtu = min(mtu, n)
+			}
+		}
+	}
+	return mtu
+}
+
+// ctr speaks to our containerd about Kubernetes' images and containers.
+func (s *State) ctr(ctx context.Context, debian *Debian, args ...string) error {
+	return do(ctx, debian.Path("usr/bin/ctr"), append([]string{"--address", s.containerdSocket(), "--namespace", "k8s.io"}, args...)...)
+}
+
+func (s *State) kubelet(program string) (Daemon, error) {
+	p, n := s.pki(), s.Network
+	config := fmt.Sprintf(`apiVersion: kubelet.config.k8s.io/v1beta1
+kind: KubeletConfiguration
+address: %[1]s
+port: %[2]d
+healthzBindAddress: 127.0.0.1
+healthzPort: %[3]d
+readOnlyPort: 0
+tlsCertFile: %[4]s
+tlsPrivateKeyFile: %[5]s
+authentication: {anonymous: {enabled: false}, webhook: {enabled: true}, x509: {clientCAFile: %[6]s}}
+authorization: {mode: Webhook}
+clusterDomain: cluster.local
+clusterDNS: [%[7]s]
+resolvConf: %[8]q
+cgroupDriver: cgroupfs
+cgroupRoot: /%[9]s
+containerRuntimeEndpoint: unix://%[10]s
+failSwapOn: false
+failCgroupV1: false
+enforceNodeAllocatable: []
+evictionHard: {}
+imageGCHighThresholdPercent: 100
+makeIPTablesUtilChains: false
+oomScoreAdj: 0
+podLogsDir: %[11]s/log/pods
+volumePluginDir: %[11]s/kubelet/volume-plugins
+serializeImagePulls: true
+shutdownGracePeriod: 0s
+maxPods: 250
+nodeStatusUpdateFrequency: 5s
+`, n.Node, s.Ports["kubelet"], s.Ports["kubelet-healthz"], p.cert("kubelet"), p.key("kubelet"), p.cert("ca"),
+		n.dnsService(), resolvConf(), cgroupName, s.containerdSocket(), s.dir)
+	if err := writeFile(s.path("kubelet.yaml"), []byte(config), 0o600); err != nil {
+		return Daemon{}, err
+	}
+	return Daemon{
+		Name: "kubelet",
+		Args: []string{
+			program, "--config=" + s.path("kubelet.yaml"), "--kubeconfig=" + s.path("kubeconfigs", "kubelet"),
+			"--root-dir=" + s.path("kubelet"), "--hostname-override=" + nodeName, "--node-ip=" + n.Node.String(),
+		},
+		Stop:    syscall.SIGTERM,
+		Ready:   s.getOK("", "http://"+s.at("127.0.0.1", "kubelet-healthz")+"/healthz"),
+		Timeout: time.Minute,
+	}, nil
+}
+
+func resolvConf() string {
+	if _, err := os.Stat("/etc/resolv.conf"); err != nil {
+		return ""
+	}
+	return "/etc/resolv.conf"
+}
+
+// kubeProxy leaves the machine's connection tracking settings and the reach of
+// its loopback as they are.
+func (s *State) kubeProxy(program string) (Daemon, error) {
+	config := fmt.Sprintf(`apiVersion: kubeproxy.config.k8s.io/v1alpha1
+kind: KubeProxyConfiguration
+mode: iptables
+bindAddress: %[1]s
+clientConnection: {kubeconfig: %[2]s}
+clusterCIDR: %[3]s
+hostnameOverride: %[4]s
+healthzBindAddress: 127.0.0.1:%[5]d
+metricsBindAddress: 127.0.0.1:%[6]d
+oomScoreAdj: 0
+iptables: {localhostNodePorts: false}
+conntrack: {maxPerCore: 0, min: 0, tcpEstablishedTimeout: 0s, tcpCloseWaitTimeout: 0s}
+`, s.Network.Node, s.path("kubeconfigs", "kube-proxy"), s.Network.Pods, nodeName, s.Ports["kube-proxy-healthz"], s.Ports["kube-proxy-metrics"])
+	if err := writeFile(s.path("kube-proxy.yaml"), []byte(config), 0o600); err != nil {
+		return Daemon{}, err
+	}
+	return Daemon{
+		Name:    "kube-proxy",
+		Args:    []string{program, "--config=" + s.path("kube-proxy.yaml")},
+		Stop:    syscall.SIGTERM,
+		Ready:   s.getOK("", "http://"+s.at("127.0.0.1", "kube-proxy-healthz")+"/healthz"),
+		Timeout: time.Minute,
+	}, nil
+}
+
+// nodeReady waits for what pods need: the node, and its addresses in DNS.
+func (s *State) nodeReady(ctx context.Context) error {
+	return await(ctx, 2*time.Minute, 300*time.Millisecond, func(ctx context.Context) error {
+		ready, err := s.kubectlOutput(ctx, "", "get", "node", nodeName, "-o", `jsonpath={.status.conditions[?(@.type=="Ready")].status}`)
+		if err == nil && ready != "True" {
+			err = errors.New("the node is not Ready")
+		}
+		return err
+	})
+}
