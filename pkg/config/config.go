@@ -1,0 +1,71 @@
+package config
+
+import (
+	"log/slog"
+	"time"
+)
+
+// The values of Registration.
+const (
+	RegistrationClosed = "closed" // only by the shared secret, if there is one
+	RegistrationToken  = "token"  // with a registration token
+	RegistrationOpen   = "open"   // anyone
+)
+
+// A Config is all that a worker is told.
+type Config struct {
+	// Roles that this worker serves; "all" has been replaced by their names.
+	Roles []string
+	// ServerName is the homeserver's Matrix server name, not yet checked against the grammar.
+	ServerName string
+	// Pool and PodName say where this worker runs; for people, and for noticing a pod's successor.
+	Pool, PodName string
+
+	// PublicAddr, InternalAddr and ProbeAddr are what the worker listens on: clients and other servers (role gateway),
+	// other workers, and the kubelet and Prometheus.
+	PublicAddr, InternalAddr, ProbeAddr string
+	// AdvertiseAddr is host:port where other workers reach InternalAddr.
+	AdvertiseAddr string
+	// PublicBaseURL is what /.well-known/matrix/client names. Empty: derived from the request.
+	PublicBaseURL string
+
+	// PostgresURI and RedisURI. An empty RedisURI is for a single process that has every role.
+	PostgresURI, RedisURI Secret
+	// MaxConns bounds the connection pool, lanes and announcer not counted.
+	MaxConns int
+	// DatabaseID is the database that this homeserver is known to live in; empty: not known yet.
+	DatabaseID string
+	// HomeserverID claims the database for one homeserver. Default: the server name.
+	HomeserverID string
+
+	// InternalCredential authenticates workers to each other.
+	InternalCredential Secret
+	// SigningKey is the server's signing key in the form that generate-signing-key prints.
+	SigningKey Secret
+
+	// Registration is one of the constants above.
+	Registration string
+	// RegistrationToken opens Registration "token". RegistrationSharedSecret lets an administrator register accounts.
+	RegistrationToken, RegistrationSharedSecret Secret
+
+	// StopDelay is how long a draining gateway goes on serving, so that load balancers notice. 0 to 30 s.
+	StopDelay time.Duration
+
+	LogFormat string
+	LogLevel  slog.Level
+}
+
+// A Migration is what `worker migrate` is told.
+type Migration struct {
+	ServerName   string
+	PostgresURI  Secret
+	DatabaseID   string
+	HomeserverID string
+	// Shards is the number of event persister shards of a new homeserver, 1 to 4096.
+	Shards int
+	// ResultFile gets a copy of the result line, such as a container's termination log. Empty: none.
+	ResultFile string
+
+	LogFormat string
+	LogLevel  slog.Level
+}
