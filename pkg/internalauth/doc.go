@@ -1,0 +1,8 @@
+// Package internalauth authenticates what workers say to each other: the header X-Myelin-Auth of every request on the
+// internal port carries the identity of the user on whose behalf it is made, and an HMAC-SHA256 by the credential that
+// all workers of a homeserver share.
+//
+// The HMAC covers the version of the format, the method, path and query, the hash of the body, the identity and the
+// time; a header is good for five minutes either way and for that very request only. A role handler reads the identity
+// with [IdentityFrom] and nowhere else.
+package internalauth
