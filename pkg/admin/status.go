@@ -1,0 +1,70 @@
+package admin
+
+import "time"
+
+// Prefix begins all paths of the API.
+const Prefix = "/_myelin/admin/v1/"
+
+// A Ping says who answered.
+type Ping struct {
+	WorkerID int64  `json:"worker_id"`
+	Pod      string `json:"pod"`
+}
+
+// A Status is the state of the data plane, read from Postgres for this answer.
+type Status struct {
+	DatabaseID    string `json:"database_id"`
+	ServerName    string `json:"server_name"`
+	Generation    int64  `json:"generation"`
+	SchemaVersion int    `json:"schema_version"`
+	// Horizon is the position up to which every committed row is visible.
+	Horizon int64    `json:"horizon"`
+	Workers []Worker `json:"workers"`
+	Shards  []Shard  `json:"shards"`
+}
+
+// The states of a Worker.
+const (
+	StateLive    = "live"
+	StateLeaving = "leaving"
+	StateDead    = "dead"
+)
+
+// A Worker is one process incarnation. Dead ones are listed for some minutes.
+type Worker struct {
+	ID    int64    `json:"id"`
+	Pod   string   `json:"pod"`
+	Addr  string   `json:"addr"` // host:port of its internal port
+	Pool  string   `json:"pool"`
+	Roles []string `json:"roles"`
+	State string   `json:"state"`
+	// Shards is how many shards it owns.
+	Shards    int       `json:"shards"`
+	StartedAt time.Time `json:"started_at"`
+	// ExpiresInMS is how long its last heartbeat is good for, by the database's clock; negative when it is overdue.
+	ExpiresInMS int64 `json:"expires_in_ms"`
+}
+
+// A Shard is one event persister shard and its lease.
+type Shard struct {
+	ID int `json:"id"`
+	// Owner is a worker id, 0 if nobody owns the shard. OwnerPod is its pod.
+	Owner    int64  `json:"owner"`
+	OwnerPod string `json:"owner_pod"`
+	Epoch    int64  `json:"epoch"`
+	// Claimed says that the owner serves the shard. Target is the worker that a planned move gives it to, 0 without one.
+	Claimed bool  `json:"claimed"`
+	Target  int64 `json:"target"`
+}
+
+// A MoveRequest moves a shard to a worker; To 0 means any other than its owner.
+type MoveRequest struct {
+	To int64 `json:"to"`
+}
+
+// A MoveResult says what a move did. From is 0 if nobody owned the shard.
+type MoveResult struct {
+	From  int64 `json:"from"`
+	To    int64 `json:"to"`
+	Epoch int64 `json:"epoch"`
+}
