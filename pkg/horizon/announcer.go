@@ -1,0 +1,206 @@
+package horizon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/myelin-hs/myelin/pkg/bus"
+	"github.com/myelin-hs/myelin/pkg/postgres"
+)
+
+const (
+	minSpacing  = 5 * time.Millisecond   // between rounds, however many pokes
+	heldSpacing = 20 * time.Millisecond  // while a block in flight holds P back: its abort pokes nobody
+	idleSpacing = 250 * time.Millisecond // without a poke
+	retryAfter  = 250 * time.Millisecond // after an error
+	roundLimit  = leaderTTL              // a round that takes longer has outlived its term
+)
+
+// AnnouncerConfig says what an [Announcer] works with.
+type AnnouncerConfig struct {
+	// URI of the database, not of a pooler: the announcing session must be one backend.
+	URI string
+	// Pool serves what needs no session: looking at the term while another worker announces, and pruning.
+	Pool *pgxpool.Pool
+	Bus  *bus.Bus
+	// WorkerID is the incarnation that the leader row names.
+	WorkerID int64
+	// ApplicationName is shown in pg_stat_activity.
+	ApplicationName string
+	Log             *slog.Logger // default slog.Default()
+}
+
+// An Announcer moves P while it holds the leader row, and waits for the row otherwise. Any number may run.
+type Announcer struct {
+	cfg   AnnouncerConfig
+	pokes chan struct{}
+}
+
+// NewAnnouncer makes an announcer; Run starts it.
+func NewAnnouncer(cfg AnnouncerConfig) *Announcer {
+	if cfg.Log == nil {
+		cfg.Log = slog.Default()
+	}
+	return &Announcer{cfg: cfg, pokes: make(chan struct{}, 1)}
+}
+
+// Poke says that a block was committed. It never blocks. Persisters in other workers poke over the bus.
+func (a *Announcer) Poke() {
+	select {
+	case a.pokes <- struct{}{}:
+	default:
+	}
+}
+
+// Run announces until ctx ends.
+func (a *Announcer) Run(ctx context.Context) error {
+	for ctx.Err() == nil {
+		left, err := termLeft(ctx, a.cfg.Pool)
+		switch {
+		case err == nil && left > 0:
+			sleep(ctx, min(left, leaderTTL)+rand.N(50*time.Millisecond))
+			continue
+		case err == nil:
+			err = a.announce(ctx)
+		}
+		if err != nil && !errors.Is(err, errDeposed) && ctx.Err() == nil {
+			a.cfg.Log.WarnContext(ctx, "announcer stopped", "error", err)
+			sleep(ctx, retryAfter/2+rand.N(retryAfter))
+		}
+	}
+	return nil
+}
+
+// announce serves one term.
+func (a *Announcer) announce(ctx context.Context) error {
+	conn, err := postgres.Connect(ctx, a.cfg.URI, a.cfg.ApplicationName)
+	if err != nil {
+		return fmt.Errorf("connect: %w", err)
+	}
+	defer func() { // also when ctx has ended, and without waiting for a dead server
+		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaderTTL)
+		defer cancel()
+		_ = conn.Close(closing)
+	}()
+
+	t, err := begin(ctx, conn, a.cfg.WorkerID)
+	if err != nil {
+		return err
+	}
+	c, err := open(ctx, conn, t)
+	if err != nil {
+		return err
+	}
+	a.cfg.Log.InfoContext(ctx, "announcing the horizon", "term", t.number, "position", c.p)
+	metricTerms.Inc()
+
+	err = a.serve(ctx, c)
+	if ctx.Err() != nil {
+		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaderTTL)
+		defer cancel()
+		return t.resign(closing, conn)
+	}
+	return err
+}
+
+// serve runs rounds until the term is lost, an error, or ctx ends; then everything it started has ended too.
+func (a *Announcer) serve(ctx context.Context, c *closer) error {
+	ctx, cancel := context.WithCancel(ctx)
+	sub := a.cfg.Bus.Subscribe(bus.Handler{Poke: a.Poke})
+	done := make(chan struct{}, 2)
+	go func() { defer func() { done <- struct{}{} }(); _ = sub.Run(ctx) }()
+	go func() { defer func() { done <- struct{}{} }(); a.prune(ctx) }()
+	defer func() {
+		cancel()
+		<-done
+		<-done
+	}()
+
+	renewed := time.Now()
+	var heldSince time.Time
+	for {
+		started := time.Now()
+		s, err := a.round(ctx, c, &renewed)
+		if err != nil {
+			return err
+		}
+		metricRound.Observe(time.Since(started).Seconds())
+		if !s.held || s.P != s.Prev {
+			heldSince = time.Time{}
+		} else if heldSince.IsZero() {
+			heldSince = started
+		} else if started.Sub(heldSince) >= stuckAfter {
+			heldSince = time.Time{}
+			n, err := c.terminateStuck(ctx)
+			if err != nil {
+				return err
+			}
+			a.cfg.Log.WarnContext(ctx, "ended backends whose block stood too long", "backends", n)
+			metricTerminated.Add(float64(n))
+		}
+		if !a.rest(ctx, started, s) {
+			return ctx.Err()
+		}
+	}
+}
+
+// round renews the term when due, moves P and publishes it. Also an unchanged P is published: it says that P is fresh.
+func (a *Announcer) round(ctx context.Context, c *closer, renewed *time.Time) (step, error) {
+	ctx, cancel := context.WithTimeout(ctx, roundLimit)
+	defer cancel()
+	if now := time.Now(); now.Sub(*renewed) >= renewEvery {
+		if err := c.term.renew(ctx, c.conn); err != nil {
+			return step{}, err
+		}
+		*renewed = now
+	}
+	s, err := c.step(ctx)
+	if err != nil {
+		return step{}, err
+	}
+	metricPosition.Set(float64(s.P))
+	if err := a.cfg.Bus.PublishHorizon(ctx, s.Horizon); err != nil {
+		metricPublishErrors.Inc() // followers poll the row
+	}
+	return s, nil
+}
+
+// rest waits for the next round's time; false if ctx ended.
+func (a *Announcer) rest(ctx context.Context, started time.Time, s step) bool {
+	if s.more {
+		return ctx.Err() == nil
+	}
+	spacing := idleSpacing
+	if s.held {
+		spacing = heldSpacing
+	}
+	timer := time.NewTimer(spacing)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	case <-a.pokes:
+	}
+	sleep(ctx, minSpacing-time.Since(started))
+	return ctx.Err() == nil
+}
+
+func sleep(ctx context.Context, d time.Duration) {
+	if d <= 0 {
+		return
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}

@@ -1,0 +1,241 @@
+package horizon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/myelin-hs/myelin/pkg/bus"
+	"github.com/myelin-hs/myelin/pkg/position"
+)
+
+const (
+	// freshFor is how long a heard P counts as fresh, and how much silence makes a follower poll.
+	freshFor  = time.Second
+	pollEvery = 500 * time.Millisecond
+	pollLimit = 2 * time.Second
+	// maxGap bounds what is filled: after a longer absence caches start over. stream_block reaches back much further.
+	maxGap = time.Hour
+	// maxQueued announcements wait while a gap is filled; more are dropped, and filled.
+	maxQueued = 256
+)
+
+// An Advance is one move of P. Blocks lists every committed block in (Prev, P], in order.
+type Advance struct {
+	Generation int64
+	Prev, P    position.Position
+	Blocks     []bus.BlockIndex
+	// Reset says that Blocks is not complete: the follower starts here, was away for long, or the database is another
+	// generation's. Whatever was derived from earlier blocks must be dropped.
+	Reset bool
+}
+
+// A Follower knows P in one process. It starts without: P is 0 until Run has read it.
+type Follower struct {
+	pool     *pgxpool.Pool
+	bus      *bus.Bus
+	messages chan bus.Horizon
+
+	p     atomic.Int64
+	heard atomic.Int64 // when P was last known to be current, as nanoseconds since base
+	base  time.Time
+
+	mu        sync.Mutex
+	listeners []func(Advance)
+	moved     chan struct{} // closed at the next move
+
+	// Of Run's goroutine.
+	generation int64
+	movedAt    time.Time
+}
+
+// NewFollower makes a follower; Run starts it. The pool must reach the primary: a replica may not have replayed what P
+// covers.
+func NewFollower(pool *pgxpool.Pool, b *bus.Bus) *Follower {
+	return &Follower{pool: pool, bus: b, messages: make(chan bus.Horizon, maxQueued), base: time.Now(), moved: make(chan struct{})}
+}
+
+// P returns the horizon as far as heard.
+func (f *Follower) P() position.Position { return position.Position(f.p.Load()) }
+
+// Fresh reports whether P was heard within the last second.
+func (f *Follower) Fresh() bool { return f.silence() < freshFor }
+
+func (f *Follower) silence() time.Duration {
+	at := f.heard.Load()
+	if at == 0 {
+		return time.Duration(1<<63 - 1)
+	}
+	return time.Since(f.base) - time.Duration(at)
+}
+
+// OnAdvance registers a listener, before Run. Listeners are called on one goroutine, in order, without gaps; the first
+// call has Reset set. They must not block: P moves for all or none. P() shows the new P once all listeners returned.
+func (f *Follower) OnAdvance(listener func(Advance)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.listeners = append(f.listeners, listener)
+}
+
+// Wait returns when P has reached p, or with ctx's error.
+func (f *Follower) Wait(ctx context.Context, p position.Position) error {
+	for {
+		f.mu.Lock()
+		moved := f.moved
+		f.mu.Unlock()
+		if f.P() >= p {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-moved:
+		}
+	}
+}
+
+// Run follows until ctx ends.
+func (f *Follower) Run(ctx context.Context) error {
+	sub := f.bus.Subscribe(bus.Handler{Horizon: func(h bus.Horizon) {
+		select {
+		case f.messages <- h:
+		default:
+		}
+	}})
+	ctx, cancel := context.WithCancel(ctx)
+	subscribed := make(chan error, 1)
+	go func() { subscribed <- sub.Run(ctx) }()
+	defer func() {
+		cancel()
+		<-subscribed
+	}()
+
+	poll := time.NewTimer(0)
+	defer poll.Stop()
+	for {
+		var err error
+		select {
+		case <-ctx.Done():
+			return nil
+		case h := <-f.messages:
+			err = f.take(ctx, h)
+		case <-poll.C:
+			next := pollEvery
+			if quiet := f.silence(); quiet < freshFor && f.generation != 0 {
+				next = freshFor - quiet
+			} else {
+				err = f.poll(ctx)
+			}
+			poll.Reset(next)
+		}
+		if err != nil && ctx.Err() == nil {
+			slog.WarnContext(ctx, "the horizon cannot be followed", "error", err)
+		}
+	}
+}
+
+// take digests an announcement.
+func (f *Follower) take(ctx context.Context, h bus.Horizon) error {
+	if f.generation == 0 {
+		return nil // the first P is read from the row, which is never behind what was announced
+	}
+	own := int64(f.P())
+	switch {
+	case h.Generation < f.generation:
+		return nil // of a life before a failover
+	case h.Generation > f.generation:
+		return f.move(ctx, h.Generation, position.Position(h.P))
+	case h.P > own && h.Prev <= own:
+		f.advance(Advance{Generation: h.Generation, Prev: position.Position(own), P: position.Position(h.P), Blocks: above(h.Blocks, position.Position(own).Block())})
+	case h.P > own:
+		if err := f.move(ctx, h.Generation, position.Position(h.P)); err != nil {
+			return err
+		}
+	}
+	if h.P >= own { // an announcement that was overtaken says nothing about now
+		f.hear()
+	}
+	return nil
+}
+
+func above(blocks []bus.BlockIndex, block int64) []bus.BlockIndex {
+	for i, b := range blocks {
+		if b.Block > block {
+			return blocks[i:]
+		}
+	}
+	return nil
+}
+
+// poll reads the row. It counts as hearing while an announcer lives; else P may long be overdue.
+func (f *Follower) poll(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, pollLimit)
+	defer cancel()
+	var p position.Position
+	var generation int64
+	var alive bool
+	err := f.pool.QueryRow(ctx, `
+		SELECT position, generation, EXISTS (SELECT FROM leader WHERE name = $1 AND expires_at > clock_timestamp())
+		FROM horizon`, leaderName).Scan((*int64)(&p), &generation, &alive)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return errors.New("the table horizon is empty")
+	}
+	if err != nil {
+		return fmt.Errorf("read the horizon: %w", err)
+	}
+	if f.generation == 0 || p > f.P() || generation > f.generation {
+		if err := f.move(ctx, generation, p); err != nil {
+			return err
+		}
+	}
+	if alive {
+		f.hear()
+	}
+	return nil
+}
+
+// move goes to p by what Postgres says about the blocks until there.
+func (f *Follower) move(ctx context.Context, generation int64, p position.Position) error {
+	if generation != f.generation || time.Since(f.movedAt) > maxGap && f.silence() > maxGap {
+		f.advance(Advance{Generation: generation, Prev: f.P(), P: p, Reset: true})
+		return nil
+	}
+	for f.P() < p {
+		blocks, cut, err := readBlocks(ctx, f.pool, f.P().Block(), p.Block())
+		if err != nil {
+			return fmt.Errorf("fill a gap: %w", err)
+		}
+		metricFilled.Add(float64(len(blocks)))
+		to := p
+		if cut {
+			to = position.BlockEnd(blocks[len(blocks)-1].Block)
+		}
+		f.advance(Advance{Generation: generation, Prev: f.P(), P: to, Blocks: blocks})
+	}
+	return nil
+}
+
+func (f *Follower) advance(a Advance) {
+	f.mu.Lock()
+	listeners := f.listeners
+	f.mu.Unlock()
+	for _, l := range listeners {
+		l(a)
+	}
+	f.generation, f.movedAt = a.Generation, time.Now()
+	f.mu.Lock()
+	f.p.Store(int64(a.P))
+	close(f.moved)
+	f.moved = make(chan struct{})
+	f.mu.Unlock()
+	metricHeard.Set(float64(a.P))
+}
+
+func (f *Follower) hear() { f.heard.Store(int64(time.Since(f.base))) }
