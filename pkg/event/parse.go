@@ -1,0 +1,200 @@
+package event
+
+import (
+	"fmt"
+
+	"github.com/myelin-hs/myelin/pkg/canonicaljson"
+	"github.com/myelin-hs/myelin/pkg/id"
+)
+
+// Parse reads an event that came from elsewhere: it makes the JSON canonical, drops "unsigned", checks the event
+// format and the size limits, and computes the id. It checks neither hash nor signatures nor authorisation. Errors are
+// [*canonicaljson.Error] and [*FieldError]; those about sizes wrap [ErrTooLarge].
+func Parse(v *Version, raw []byte) (*Event, error) {
+	canonical, err := canonicaljson.Canonicalize(raw)
+	if err != nil {
+		return nil, err
+	}
+	if !canonicaljson.IsObject(canonical) {
+		return nil, bad("event", "not an object")
+	}
+	if _, ok := canonicaljson.Get(canonical, "unsigned"); ok {
+		canonical = without(canonical, "unsigned")
+	}
+	if err := checkSize("event", len(canonical), MaxSize); err != nil {
+		return nil, err
+	}
+	e := &Event{version: v, raw: canonical}
+	if err := e.readFields(); err != nil {
+		return nil, err
+	}
+	e.identify(referenceHash(v, canonical, e.evType))
+	return e, nil
+}
+
+// Load takes back an event from where it was stored: raw is the [Event.JSON] and eventID the [Event.ID] of an event
+// that Build or Parse made. It does not hash again, and it keeps raw. Errors are [*FieldError].
+func Load(v *Version, eventID id.EventID, raw []byte) (*Event, error) {
+	e := &Event{version: v, raw: raw}
+	if err := e.readFields(); err != nil {
+		return nil, fmt.Errorf("load %s: %w", eventID, err)
+	}
+	e.identify(eventID)
+	return e, nil
+}
+
+func (e *Event) identify(eventID id.EventID) {
+	e.id = eventID
+	if e.version.RoomIDFromCreate && e.evType == "m.room.create" {
+		e.roomID = RoomIDFromCreate(e)
+	}
+}
+
+// readFields takes the fields out of raw and checks that they are what the event format wants.
+func (e *Event) readFields() error {
+	var hashes, signatures, redacts []byte
+	var haveTS, haveDepth bool
+	for key, value := range canonicaljson.Members(e.raw) {
+		var err error
+		switch string(key) {
+		case "auth_events":
+			e.auth, err = value, checkIDs("auth_events", value, MaxAuthEvents)
+		case "content":
+			e.content = value
+		case "depth":
+			haveDepth = true
+			if e.depth, err = integer("depth", value); err == nil && e.depth < 0 {
+				err = bad("depth", "negative")
+			}
+		case "hashes":
+			hashes = value
+		case "origin_server_ts":
+			haveTS = true
+			e.ts, err = integer("origin_server_ts", value)
+		case "prev_events":
+			e.prev, err = value, checkIDs("prev_events", value, MaxPrevEvents)
+		case "redacts":
+			redacts = value
+		case "room_id":
+			err = e.readRoomID(value)
+		case "sender":
+			err = e.readSender(value)
+		case "signatures":
+			signatures = value
+		case "state_key":
+			e.isState = true
+			var ok bool
+			if e.key, ok = canonicaljson.String(value); !ok {
+				err = bad("state_key", "not a string")
+			} else {
+				err = checkSize("state_key", len(e.key), MaxField)
+			}
+		case "type":
+			var ok bool
+			if e.evType, ok = typeName(value); !ok {
+				err = bad("type", "not a string")
+			} else {
+				err = checkSize("type", len(e.evType), MaxField)
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	switch {
+	case e.evType == "":
+		return bad("type", "missing or empty")
+	case e.sender == "":
+		return bad("sender", "missing")
+	case !canonicaljson.IsObject(e.content):
+		return bad("content", "missing or not an object")
+	case e.prev == nil:
+		return bad("prev_events", "missing")
+	case e.auth == nil:
+		return bad("auth_events", "missing")
+	case !haveDepth:
+		return bad("depth", "missing")
+	case !haveTS:
+		return bad("origin_server_ts", "missing")
+	case !canonicaljson.IsObject(hashes):
+		return bad("hashes", "missing or not an object")
+	case !canonicaljson.IsObject(signatures):
+		return bad("signatures", "missing or not an object")
+	case e.roomID == "" && !(e.version.RoomIDFromCreate && e.evType == "m.room.create"):
+		return bad("room_id", "missing")
+	}
+	if e.evType == "m.room.redaction" {
+		if e.version.RedactsInContent {
+			redacts, _ = canonicaljson.Get(e.content, "redacts")
+		}
+		s, _ := canonicaljson.String(redacts)
+		e.redacts = id.EventID(s)
+	}
+	return nil
+}
+
+func (e *Event) readSender(raw []byte) error {
+	s, ok := canonicaljson.String(raw)
+	if !ok {
+		return bad("sender", "not a string")
+	}
+	if err := checkSize("sender", len(s), MaxField); err != nil {
+		return err
+	}
+	var err error
+	if e.sender, err = id.ParseUserID(s); err != nil {
+		return &FieldError{Field: "sender", Err: err}
+	}
+	return nil
+}
+
+func (e *Event) readRoomID(raw []byte) error {
+	s, ok := canonicaljson.String(raw)
+	if !ok {
+		return bad("room_id", "not a string")
+	}
+	if err := checkSize("room_id", len(s), MaxField); err != nil {
+		return err
+	}
+	var err error
+	if e.roomID, err = id.ParseRoomID(s); err != nil {
+		return &FieldError{Field: "room_id", Err: err}
+	}
+	return nil
+}
+
+func integer(field string, raw []byte) (int64, error) {
+	n, ok := canonicaljson.Int(raw)
+	if !ok {
+		return 0, bad(field, "not an integer")
+	}
+	return n, nil
+}
+
+func checkIDs(field string, raw []byte, limit int) error {
+	if !canonicaljson.IsArray(raw) {
+		return bad(field, "not an array")
+	}
+	n := 0
+	for value := range canonicaljson.Elements(raw) {
+		if s, ok := canonicaljson.String(value); !ok || len(s) > id.MaxLength || len(s) < 2 || s[0] != '$' {
+			return bad(field, "element %d is not an event id", n)
+		}
+		n++
+	}
+	if n > limit {
+		return bad(field, "%d events, at most %d are allowed", n, limit)
+	}
+	return nil
+}
+
+// without returns the canonical object without one of its members.
+func without(canonical []byte, skip string) []byte {
+	out := append(make([]byte, 0, len(canonical)), '{')
+	for key, value := range canonicaljson.Members(canonical) {
+		if string(key) != skip {
+			out = append(appendKey(out, 1, key), value...)
+		}
+	}
+	return append(out, '}')
+}
