@@ -1,0 +1,77 @@
+# Myelin's targets. `make help` lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+VERSION   ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+IMAGE     ?= myelin.local/myelin:dev
+TOOL      := go tool -modfile=hack/tools/go.mod
+LDFLAGS   := -s -w -X github.com/myelin-hs/myelin/pkg/telemetry.Version=$(VERSION)
+GOBUILD   := CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)'
+CLUSTER_TOOL := go run -C hack/cluster .
+
+##@ Run
+
+.PHONY: demo
+demo: ## Start a Kubernetes cluster, install Myelin, run the tour and leave it running (root)
+	hack/demo.sh up
+
+.PHONY: demo-down
+demo-down: ## Remove all that `make demo` made, also after Ctrl-C, a failure or a reboot
+	hack/demo.sh down
+
+.PHONY: dev
+dev: ## Run a whole homeserver in one process on 127.0.0.1:8008, with a Postgres in a temporary directory
+	go run ./hack/dev
+
+##@ Build
+
+.PHONY: build
+build: ## Build all binaries into bin/
+	$(GOBUILD) -o bin/ ./cmd/...
+
+.PHONY: image
+image: build ## Pack the image and load it into the demo's cluster
+	$(CLUSTER_TOOL) image $(IMAGE) $(CURDIR)/bin/worker $(CURDIR)/bin/operator
+
+.PHONY: generate
+generate: ## Generate deepcopy functions, CRDs and roles from the types and markers
+	$(TOOL) controller-gen object paths=./api/...
+	$(TOOL) controller-gen crd paths=./api/... output:crd:dir=config/crd/bases
+	$(TOOL) controller-gen rbac:roleName=myelin-operator paths=./controllers/... output:rbac:dir=config/rbac
+
+##@ Check
+
+.PHONY: setup
+setup: ## Install what the tests need: Debian's packages when missing, kube-apiserver and etcd for envtest
+	hack/setup.sh
+
+.PHONY: test
+test: setup ## Unit, integration (real Postgres and Redis) and controller tests (real kube-apiserver), with the race detector
+	hack/test.sh
+
+.PHONY: verify
+verify: generate lint ## Generate, lint, check the import law, then fail on a dirty tree
+	go test ./test/imports
+	git diff --exit-code
+	@test -z "$$(git status --porcelain)" || { echo 'verify: the tree is dirty:'; git status --short; exit 1; }
+
+.PHONY: lint
+lint: ## gofmt, go vet, staticcheck, shellcheck
+	@bad=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$bad" || { echo "gofmt: $$bad"; exit 1; }
+	go vet ./...
+	$(TOOL) staticcheck ./...
+	cd hack/cluster && go vet .
+	hack/shellcheck.sh
+
+.PHONY: mutants
+mutants: ## Remove each rule of the write path in turn; a named test must fail for each
+	go run ./test/mutants
+
+.PHONY: e2e
+e2e: ## The tour on the running demo cluster: scale, kill, move and restart under load; writes artifacts/e2e.json
+	hack/e2e.sh
+
+.PHONY: help
+help: ## This list
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
