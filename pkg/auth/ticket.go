@@ -1,0 +1,46 @@
+package auth
+
+import (
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"time"
+)
+
+// tickets are what a client brings back to show that it has been here: the session of a registration, the nonce of a
+// shared-secret one. They are signed and say when they end, so no worker has to remember them.
+type tickets struct{ key []byte }
+
+const (
+	ticketExpiry = 8  // bytes: unix seconds
+	ticketRandom = 12 // bytes
+	ticketMAC    = sha256.Size
+)
+
+// issue makes a ticket for one purpose that is good for ttl.
+func (t tickets) issue(purpose string, now time.Time, ttl time.Duration) string {
+	b := make([]byte, ticketExpiry+ticketRandom, ticketExpiry+ticketRandom+ticketMAC)
+	binary.BigEndian.PutUint64(b, uint64(now.Add(ttl).Unix()))
+	_, _ = rand.Read(b[ticketExpiry:]) // never fails
+	return base64.RawURLEncoding.EncodeToString(append(b, t.mac(purpose, b)...))
+}
+
+// valid reports whether s was issued for this purpose and has not ended.
+func (t tickets) valid(purpose, s string, now time.Time) bool {
+	b, err := base64.RawURLEncoding.DecodeString(s)
+	if err != nil || len(b) != ticketExpiry+ticketRandom+ticketMAC {
+		return false
+	}
+	signed := b[:ticketExpiry+ticketRandom]
+	return hmac.Equal(b[len(signed):], t.mac(purpose, signed)) &&
+		now.Unix() < int64(binary.BigEndian.Uint64(signed))
+}
+
+func (t tickets) mac(purpose string, signed []byte) []byte {
+	m := hmac.New(sha256.New, t.key)
+	m.Write([]byte("myelin ticket: " + purpose + "\x00"))
+	m.Write(signed)
+	return m.Sum(nil)
+}
