@@ -26,5 +26,5 @@ func Slot(room id.RoomID) int { return int(xxhash.Sum64String(string(room)) % Sl
 // UserShard returns the user shard of a user, in [0, UserShards).
 func UserShard(user id.UserID) int { return int(xxhash.Sum64String(string(user)) % UserShards) }
 
-// Of returns the shard, in [0, count), that a slot belongs to in a new homeserver with count shards.
-func Of(slot, count int) int { return slot % count }
+// Of returns the shard, in [0, count), that a slot belongs to in a new homeserver with count shards: equal runs of slots.
+func Of(slot, count int) int { return slot * count / Slots }

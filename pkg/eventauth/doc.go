@@ -1,0 +1,74 @@
+// Package eventauth decides whether an event is allowed in its room: the authorisation rules of the room version
+// pages, as pure functions of an event and of the state it is checked against.
+//
+// [Check] holds the rules that look at state, [CheckAuthEvents] the rule about auth_events, [AuthTypesFor] says which
+// state goes into auth_events. A refusal is a [*Rejection] that names its rule by its number on the page of room
+// version 12.
+package eventauth
+
+import (
+	"github.com/myelin-hs/myelin/pkg/event"
+	"github.com/myelin-hs/myelin/pkg/id"
+)
+
+// A State is a room's state, or the part of it that the rules look at.
+type State interface {
+	// Event returns the state event of this type and state key, nil if there is none.
+	Event(evType, stateKey string) *event.Event
+}
+
+// A LevelsState is a State that keeps its power levels parsed, as the owner of a room does, so that checking a message
+// parses nothing. They must be those of [LevelsOf].
+type LevelsState interface {
+	State
+	PowerLevels() *PowerLevels
+}
+
+// A StateKeyTuple names a place in a room's state.
+type StateKeyTuple struct{ Type, StateKey string }
+
+// A MapState is a State made of a map.
+type MapState map[StateKeyTuple]*event.Event
+
+// Event returns the state event of this type and state key, nil if there is none.
+func (m MapState) Event(evType, stateKey string) *event.Event {
+	return m[StateKeyTuple{evType, stateKey}]
+}
+
+// A Rejection says which rule an event broke.
+type Rejection struct {
+	// Rule is the number on the room version's page, such as "5.3.2".
+	Rule string
+	// Reason is for people. It does not tell what the sender may not know.
+	Reason string
+}
+
+func (r *Rejection) Error() string { return "rule " + r.Rule + ": " + r.Reason }
+
+func reject(rule, reason string) error { return &Rejection{Rule: rule, Reason: reason} }
+
+// Types of events that the rules treat by themselves.
+const (
+	typeCreate           = "m.room.create"
+	typeMember           = "m.room.member"
+	typePowerLevels      = "m.room.power_levels"
+	typeJoinRules        = "m.room.join_rules"
+	typeThirdPartyInvite = "m.room.third_party_invite"
+)
+
+// Memberships. A user without a member event has membership "leave".
+const (
+	join   = "join"
+	invite = "invite"
+	leave  = "leave"
+	ban    = "ban"
+	knock  = "knock"
+)
+
+// membershipOf returns the membership of a user in the state, "leave" if there is none.
+func membershipOf(state State, user id.UserID) string {
+	if ev := state.Event(typeMember, string(user)); ev != nil {
+		return ev.Membership()
+	}
+	return leave
+}
