@@ -1,0 +1,162 @@
+package lease
+
+import (
+	"context"
+	"time"
+
+	"github.com/myelin-hs/myelin/pkg/shard"
+)
+
+// leadership is what this worker knows of who spreads the shards. Guarded by Manager.mu.
+type leadership struct {
+	worker  int64
+	expires time.Time // of the leader's term, by the local clock
+	tried   time.Time // when this worker last tried to lead or renewed
+
+	until   time.Time // this worker leads until here
+	pruned  time.Time
+	pause   time.Duration // until the next look at moves in flight
+	backlog int           // moves in flight or to do at the last look
+}
+
+// seen takes in the leader's row as a heartbeat brought it.
+func (l *leadership) seen(row leaderRow) {
+	l.worker, l.expires = row.Worker, time.Now().Add(time.Duration(row.ExpiresMS)*time.Millisecond)
+}
+
+// lead says whether this worker is the balancer, and campaigns or renews where due. The leader's row only saves work:
+// two leaders would hinder, not harm each other, as all that they write is compared with the epoch and the target.
+func (m *Manager) lead(ctx context.Context) bool {
+	now := time.Now()
+	m.mu.Lock()
+	_, alive := m.table.Load().Worker(m.leader.worker)
+	leading := now.Before(m.leader.until)
+	vacant := !alive || now.After(m.leader.expires) || m.leader.worker == m.id
+	due := vacant && now.Sub(m.leader.tried) >= m.timing.leaderTTL/4
+	if due {
+		m.leader.tried = now
+	}
+	m.mu.Unlock()
+	if !due {
+		return leading
+	}
+	tctx, cancel := context.WithTimeout(ctx, m.timing.statement)
+	defer cancel()
+	term, err := m.rows.lead(tctx)
+	if err != nil {
+		m.logUnlessDone(ctx, "could not campaign for the balancer", err)
+		return leading
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.leader.until = time.Time{}
+	if term != 0 {
+		m.leader.worker, m.leader.expires = m.id, now.Add(m.timing.leaderTTL)
+		m.leader.until = now.Add(m.timing.leaderTTL * 3 / 4)
+		if !leading {
+			m.log.Info("leads the balancing of shards", "term", term)
+		}
+	}
+	m.metrics.leading.Set(float64(min(term, 1)))
+	return term != 0
+}
+
+// balance spreads the shards evenly if this worker leads. It returns when to look again.
+func (m *Manager) balance(ctx context.Context) time.Duration {
+	if m.leaving.Load() || !m.lead(ctx) {
+		return m.timing.heartbeat
+	}
+	m.pruneDead(ctx)
+	t := m.Table()
+	aims, backlog := plan(t.Leases(), t.persisters(0), m.timing.movesAtOnce)
+	if len(aims) > 0 {
+		tctx, cancel := context.WithTimeout(ctx, m.timing.statement)
+		defer cancel()
+		aimed, err := m.rows.aim(tctx, aims, false)
+		if err != nil {
+			m.logUnlessDone(ctx, "could not plan moves", err)
+			return m.timing.heartbeat
+		}
+		m.metrics.aimed.Add(float64(len(aimed)))
+		var owners []Lease
+		for s := range aimed {
+			owners = append(owners, t.Lease(s))
+		}
+		m.nudgeOwners(owners)
+	}
+	return m.watch(backlog)
+}
+
+// watch looks at moves in flight often while they progress, ever more seldom while they don't.
+func (m *Manager) watch(backlog int) time.Duration {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	l := &m.leader
+	switch {
+	case backlog == 0:
+		l.pause = m.timing.heartbeat
+	case backlog != l.backlog:
+		l.pause = m.timing.watch
+	default:
+		l.pause = min(2*l.pause, m.timing.heartbeat)
+	}
+	l.backlog = backlog
+	return l.pause
+}
+
+func (m *Manager) pruneDead(ctx context.Context) {
+	m.mu.Lock()
+	due := time.Since(m.leader.pruned) > m.timing.pruneEvery
+	if due {
+		m.leader.pruned = time.Now()
+	}
+	m.mu.Unlock()
+	if !due {
+		return
+	}
+	tctx, cancel := context.WithTimeout(ctx, m.timing.statement)
+	defer cancel()
+	if err := m.rows.prune(tctx); err != nil {
+		m.logUnlessDone(ctx, "could not prune", err)
+	}
+}
+
+// plan says which moves to begin so that in the end the counts of any two workers differ by at most one, with at most
+// atOnce moves at a time in which a worker gives or takes. Shards without a live owner are left to adopt, those of a
+// leaving worker to itself. backlog counts what is in flight or still to do.
+func plan(leases []Lease, workers []int64, atOnce int) (aims []handover, backlog int) {
+	fit := make(map[int64]bool, len(workers))
+	for _, w := range workers {
+		fit[w] = true
+	}
+	inFlight := map[int64]int{}
+	shards := make([]shard.Shard, 0, len(leases))
+	rows := make(map[int]Lease, len(leases))
+	for _, l := range leases {
+		rows[l.Shard] = l
+		owner := l.Owner
+		if l.Target != 0 || (!l.Claimed && l.Owner != 0) {
+			inFlight[l.Owner]++
+			backlog++
+			if fit[l.Target] {
+				inFlight[l.Target]++
+				owner = l.Target
+			}
+		}
+		shards = append(shards, shard.Shard{ID: l.Shard, Owner: owner})
+	}
+	for _, move := range shard.Spread(shards, workers) {
+		l := rows[move.Shard]
+		if !fit[l.Owner] || !l.Claimed || l.Target != 0 {
+			continue
+		}
+		backlog++
+		if inFlight[l.Owner] >= atOnce || inFlight[move.To] >= atOnce {
+			continue
+		}
+		inFlight[l.Owner]++
+		inFlight[move.To]++
+		aims = append(aims, handover{shard: l.Shard, epoch: l.Epoch, to: move.To})
+	}
+	return aims, backlog
+}

@@ -1,0 +1,133 @@
+package lease
+
+import (
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// round is one beat, for those who wait for it.
+type round struct {
+	done chan struct{} // closed when the beat has finished
+	err  error         // set before
+}
+
+// Refresh reads the truth now: on success Table is at least as new as the call. Granted and Lost may come a little later.
+func (m *Manager) Refresh(ctx context.Context) error {
+	m.mu.Lock()
+	r := m.next
+	m.mu.Unlock()
+	m.Nudged()
+	select {
+	case <-r.done:
+		return r.err
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-m.stopped:
+		return ErrStopped
+	}
+}
+
+// beatLoop beats once a second, and at once when kicked. All reading of leases goes through it, so that answers come
+// one after the other. It returns when ctx ends, or with ErrDeclaredDead.
+func (m *Manager) beatLoop(ctx context.Context) error {
+	var conn *pgxpool.Conn
+	drop := func() {
+		if conn != nil {
+			conn.Release()
+			conn = nil
+		}
+	}
+	defer drop()
+	tick := time.NewTicker(m.timing.heartbeat)
+	defer tick.Stop()
+	failing := false
+	for {
+		err := func() (err error) {
+			tctx, cancel := context.WithTimeout(ctx, m.timing.statement)
+			defer cancel()
+			if conn == nil {
+				if conn, err = m.rows.pool.Acquire(tctx); err != nil {
+					m.finish(err)
+					return err
+				}
+			}
+			return m.beat(tctx, conn)
+		}()
+		if ctx.Err() != nil {
+			return nil
+		}
+		switch {
+		case err == ErrDeclaredDead:
+			return err
+		case err != nil:
+			drop()
+			m.metrics.beatFailures.Inc()
+			if !failing {
+				m.log.Warn("the heartbeat fails", "error", err)
+			}
+			failing = true
+			if !sleep(ctx, 100*time.Millisecond) {
+				return nil
+			}
+			continue
+		case failing:
+			m.log.Info("the heartbeat works again")
+			failing = false
+		}
+		m.wake()
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		case <-m.kicked:
+		}
+	}
+}
+
+// beat sends one heartbeat and takes its answer in. It returns ErrDeclaredDead, without more, if the row says so.
+func (m *Manager) beat(ctx context.Context, conn *pgxpool.Conn) (err error) {
+	m.mu.Lock()
+	r := m.next
+	m.next = &round{done: make(chan struct{})}
+	had := m.digests
+	m.mu.Unlock()
+	defer func() {
+		r.err = err
+		close(r.done)
+	}()
+
+	sent := m.elapsed() // before the statement: the fence errs on the safe side
+	a, err := m.rows.beat(ctx, conn, had)
+	if err != nil {
+		return err
+	}
+	m.metrics.beatSeconds.Observe(time.Duration(m.elapsed() - sent).Seconds())
+	if a.state == Dead && !m.left.Load() {
+		m.fence.Store(0)
+		return ErrDeclaredDead
+	}
+	m.mu.Lock()
+	m.digests = a.digests
+	m.leader.seen(a.leader)
+	if a.leases != nil || a.workers != nil {
+		m.replace(a.leases, a.workers)
+	}
+	m.mu.Unlock()
+	if sent > m.fence.Load() {
+		m.steady.Store(sent)
+	}
+	m.fence.Store(sent + int64(m.timing.fence))
+	return nil
+}
+
+// finish fails those who wait for a beat that could not be sent.
+func (m *Manager) finish(err error) {
+	m.mu.Lock()
+	r := m.next
+	m.next = &round{done: make(chan struct{})}
+	m.mu.Unlock()
+	r.err = err
+	close(r.done)
+}

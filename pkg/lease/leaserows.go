@@ -1,0 +1,317 @@
+package lease
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/myelin-hs/myelin/pkg/shard"
+)
+
+// This file holds every transition of a shard_lease row, each with its SQL; memberrows.go those of worker and leader.
+//
+// Rules for all of them. Rows are locked in the order of shard_id, as block_begin does, so no two can deadlock. A change
+// of owner raises the epoch in the same statement (I2) and waits for blocks in flight, because block_begin holds the row
+// FOR SHARE until its commit (I1). Every condition is checked again on the locked row, so what was read before is only
+// a reason to try. claimed and target are hints: they are written with asynchronous commit, so that the row is not
+// locked during a flush.
+
+// rows is the database as one worker sees it.
+type rows struct {
+	pool   *pgxpool.Pool
+	me     int64
+	timing timing
+}
+
+// ms is a parameter of SQL in milliseconds.
+func ms(d time.Duration) int64 { return d.Milliseconds() }
+
+// claim: owner = me, unclaimed → claimed. Returns the epochs of those of the shards that this worker owns. Idempotent.
+func (r rows) claim(ctx context.Context, shards []int) (map[int]int64, error) {
+	const sql = `
+WITH l AS MATERIALIZED (
+    SELECT shard_id FROM shard_lease
+     WHERE space = $1 AND shard_id = ANY($3) AND owner = $2 AND set_config('synchronous_commit', 'off', true) = 'off'
+     ORDER BY shard_id FOR UPDATE)
+UPDATE shard_lease s SET claimed = true FROM l
+ WHERE s.space = $1 AND s.shard_id = l.shard_id AND s.owner = $2
+RETURNING s.shard_id, s.epoch`
+	epochs, err := r.epochs(ctx, sql, Space, r.me, shards)
+	if err != nil {
+		return nil, fmt.Errorf("claim shards: %w", err)
+	}
+	return epochs, nil
+}
+
+// handover is one shard of a transfer.
+type handover struct {
+	shard int
+	epoch int64 // that this worker holds
+	to    int64 // 0: nobody
+}
+
+// transfer: owner = me at this epoch → owner = to at the next, unclaimed. Only to a live persister whose heartbeat lasts
+// for another second; to nobody always. Returns the new epochs of the shards that moved. With an error that isn't the
+// server's refusal, the outcome is unknown: see raise.
+func (r rows) transfer(ctx context.Context, hs []handover) (map[int]int64, error) {
+	const sql = `
+WITH l AS MATERIALIZED (
+    SELECT l.shard_id, u.dest FROM shard_lease l JOIN unnest($3::int[], $4::bigint[], $5::bigint[]) u(sid, ep, dest) ON l.shard_id = u.sid
+     WHERE l.space = $1 AND l.owner = $2 AND l.epoch = u.ep
+       AND (u.dest = 0 OR EXISTS (SELECT FROM worker w WHERE w.worker_id = u.dest AND w.state = 1 AND $6 = ANY(w.roles)
+                                     AND w.expires_at > clock_timestamp() + interval '1 second'))
+     ORDER BY l.shard_id FOR UPDATE OF l)
+UPDATE shard_lease s
+   SET owner = nullif(l.dest, 0), epoch = s.epoch + 1, claimed = false, target = NULL, changed_at = clock_timestamp() FROM l
+ WHERE s.space = $1 AND s.shard_id = l.shard_id AND s.owner = $2
+RETURNING s.shard_id, s.epoch`
+	shards, epochs, dests := make([]int, len(hs)), make([]int64, len(hs)), make([]int64, len(hs))
+	for i, h := range hs {
+		shards[i], epochs[i], dests[i] = h.shard, h.epoch, h.to
+	}
+	moved, err := r.epochs(ctx, sql, Space, r.me, shards, epochs, dests, RolePersister)
+	if err != nil {
+		return nil, fmt.Errorf("transfer shards: %w", err)
+	}
+	return moved, nil
+}
+
+// raise: owner = me at this epoch, or claimed at a later one → the next epoch. It waits for a block still in flight, and
+// makes the database refuse any that comes later with the old epoch, and any late transfer. After it nothing that was
+// sent before is unknown. Only this worker claims for itself, so a claimed row of its own was its own all the time since:
+// raise may be repeated when its own outcome is unknown. Shards that are absent from the answer are lost.
+func (r rows) raise(ctx context.Context, shards map[int]int64) (map[int]int64, error) {
+	const sql = `
+WITH l AS MATERIALIZED (
+    SELECT l.shard_id FROM shard_lease l JOIN unnest($3::int[], $4::bigint[]) u(sid, ep) ON l.shard_id = u.sid
+     WHERE l.space = $1 AND l.owner = $2 AND (l.epoch = u.ep OR (l.claimed AND l.epoch > u.ep))
+     ORDER BY l.shard_id FOR UPDATE OF l)
+UPDATE shard_lease s SET epoch = s.epoch + 1 FROM l
+ WHERE s.space = $1 AND s.shard_id = l.shard_id AND s.owner = $2
+RETURNING s.shard_id, s.epoch`
+	ids, epochs := make([]int, 0, len(shards)), make([]int64, 0, len(shards))
+	for s, e := range shards {
+		ids, epochs = append(ids, s), append(epochs, e)
+	}
+	raised, err := r.epochs(ctx, sql, Space, r.me, ids, epochs)
+	if err != nil {
+		return nil, fmt.Errorf("raise epochs: %w", err)
+	}
+	return raised, nil
+}
+
+// aim: the owner is to move the shard. By compare-and-set on the epoch; over another target only if replace. It returns
+// the shards aimed.
+func (r rows) aim(ctx context.Context, hs []handover, replace bool) (map[int]int64, error) {
+	const sql = `
+WITH l AS MATERIALIZED (
+    SELECT l.shard_id, u.dest FROM shard_lease l JOIN unnest($2::int[], $3::bigint[], $4::bigint[]) u(sid, ep, dest) ON l.shard_id = u.sid
+     WHERE l.space = $1 AND l.epoch = u.ep AND l.owner <> u.dest AND (l.target IS NULL OR $5)
+       AND set_config('synchronous_commit', 'off', true) = 'off'
+     ORDER BY l.shard_id FOR UPDATE OF l)
+UPDATE shard_lease s SET target = l.dest FROM l WHERE s.space = $1 AND s.shard_id = l.shard_id
+RETURNING s.shard_id, s.epoch`
+	shards, epochs, dests := make([]int, len(hs)), make([]int64, len(hs)), make([]int64, len(hs))
+	for i, h := range hs {
+		shards[i], epochs[i], dests[i] = h.shard, h.epoch, h.to
+	}
+	aimed, err := r.epochs(ctx, sql, Space, shards, epochs, dests, replace)
+	if err != nil {
+		return nil, fmt.Errorf("set targets: %w", err)
+	}
+	return aimed, nil
+}
+
+// unaim forgets a target that can't be given the shard.
+func (r rows) unaim(ctx context.Context, shard int, target int64) error {
+	const sql = `
+UPDATE shard_lease SET target = NULL
+ WHERE space = $1 AND shard_id = $2 AND owner = $3 AND target = $4 AND set_config('synchronous_commit', 'off', true) = 'off'`
+	if _, err := r.pool.Exec(ctx, sql, Space, shard, r.me, target); err != nil {
+		return fmt.Errorf("clear target: %w", err)
+	}
+	return nil
+}
+
+// selectHomeless locks shards that anyone may place: no owner, an owner that is dead, or one that left it unclaimed for
+// too long. Rows that somebody else is changing are left to them.
+const selectHomeless = `
+SELECT l.shard_id, coalesce(l.owner, 0) FROM shard_lease l
+ WHERE l.space = $1 AND l.shard_id = ANY($2)
+   AND (l.owner IS NULL
+        OR NOT EXISTS (SELECT FROM worker w WHERE w.worker_id = l.owner AND w.state <> 3)
+        OR (NOT l.claimed AND l.changed_at < clock_timestamp() - $3 * interval '1 millisecond'))
+ ORDER BY l.shard_id FOR UPDATE OF l SKIP LOCKED`
+
+// selectPersisters lists who may be given shards.
+const selectPersisters = `
+SELECT worker_id FROM worker WHERE state = 1 AND $1 = ANY(roles) AND expires_at > clock_timestamp() ORDER BY worker_id`
+
+// updateOwners follows a lock of its rows in the same transaction.
+const updateOwners = `
+UPDATE shard_lease s SET owner = nullif(u.dest, 0), epoch = s.epoch + 1, claimed = false, target = NULL, changed_at = clock_timestamp()
+  FROM unnest($2::int[], $3::bigint[]) u(sid, dest)
+ WHERE s.space = $1 AND s.shard_id = u.sid
+RETURNING s.shard_id, s.epoch, coalesce(s.owner, 0)`
+
+// adopt: homeless → owner by rendezvous at the next epoch, unclaimed. Without a persister that could take them they stay
+// as they are. It returns the new rows.
+func (r rows) adopt(ctx context.Context, shards []int) ([]Lease, error) {
+	var placed []Lease
+	err := pgx.BeginFunc(ctx, r.pool, func(tx pgx.Tx) error {
+		homeless, err := r.owners(ctx, tx, selectHomeless, Space, shards, ms(r.timing.unclaimed))
+		if err != nil || len(homeless) == 0 {
+			return err
+		}
+		workers, err := r.workerIDs(ctx, tx)
+		if err != nil || len(workers) == 0 {
+			return err
+		}
+		for i, h := range homeless {
+			homeless[i].to = place(h.shard, workers, h.to)
+		}
+		placed, err = r.give(ctx, tx, homeless)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("adopt shards: %w", err)
+	}
+	return placed, nil
+}
+
+// place picks a shard's owner by rendezvous; not the one who failed it if there is another.
+func place(s int, workers []int64, not int64) int64 {
+	for _, w := range shard.Rank(strconv.Itoa(s), workers) {
+		if w != not {
+			return w
+		}
+	}
+	if len(workers) > 0 {
+		return workers[0]
+	}
+	return 0
+}
+
+// errNotSuspect says that the database doesn't bear a suspicion out.
+var errNotSuspect = errors.New("not suspect")
+
+// takeOver: a worker → dead, and what it owns → others by rendezvous at the next epoch, unclaimed, in one transaction.
+// The suspicion is checked again under the lock of the worker's row. Its backends are ended first, or a block whose
+// client has vanished would hold the leases; never one that waits for a standby, as ending it would make its commit
+// visible before it is replicated: then the takeover waits. It returns errNotSuspect if the worker is no longer suspect,
+// or somebody else was faster, or this worker's own heartbeat is not good.
+func (r rows) takeOver(ctx context.Context, worker int64, why Evidence, since time.Duration) ([]Lease, error) {
+	const suspect = `
+SELECT 1 FROM worker w
+ WHERE w.worker_id = $1 AND w.state <> 3
+   AND EXISTS (SELECT FROM worker me WHERE me.worker_id = $2 AND me.state <> 3 AND me.expires_at > clock_timestamp())
+   AND CASE $3
+       WHEN 'refused' THEN w.expires_at - $4 * interval '1 millisecond' < clock_timestamp() - $5 * interval '1 millisecond'
+       WHEN 'superseded' THEN EXISTS (SELECT FROM worker n WHERE n.worker_id > w.worker_id AND (n.pod = w.pod OR n.addr = w.addr))
+       WHEN 'expired' THEN w.expires_at < clock_timestamp()
+            AND pg_postmaster_start_time() < clock_timestamp() - 2 * $4 * interval '1 millisecond'
+       END
+   FOR UPDATE OF w`
+	const terminate = `
+SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+ WHERE application_name = $1 AND datname = current_database() AND pid <> pg_backend_pid()
+   AND wait_event IS DISTINCT FROM 'SyncRep'`
+	const owned = `
+SELECT shard_id, owner FROM shard_lease WHERE space = $1 AND owner = $2 ORDER BY shard_id FOR UPDATE`
+
+	var placed []Lease
+	err := pgx.BeginFunc(ctx, r.pool, func(tx pgx.Tx) error {
+		var one int
+		err := tx.QueryRow(ctx, suspect, worker, r.me, why.sql(), ms(r.timing.ttl), ms(since)).Scan(&one)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return errNotSuspect
+		}
+		if err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, `UPDATE worker SET state = 3 WHERE worker_id = $1`, worker); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, terminate, ApplicationName(worker)); err != nil {
+			return err
+		}
+		orphans, err := r.owners(ctx, tx, owned, Space, worker)
+		if err != nil || len(orphans) == 0 {
+			return err
+		}
+		workers, err := r.workerIDs(ctx, tx)
+		if err != nil {
+			return err
+		}
+		for i, o := range orphans {
+			orphans[i].to = place(o.shard, workers, worker)
+		}
+		placed, err = r.give(ctx, tx, orphans)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("take over from worker %d: %w", worker, err)
+	}
+	return placed, nil
+}
+
+// verify says whether this worker owns the shard at the epoch, as of now.
+func (r rows) verify(ctx context.Context, shard int, epoch int64) (bool, error) {
+	const sql = `SELECT EXISTS (SELECT FROM shard_lease WHERE space = $1 AND shard_id = $2 AND owner = $3 AND epoch = $4)`
+	var ok bool
+	if err := r.pool.QueryRow(ctx, sql, Space, shard, r.me, epoch).Scan(&ok); err != nil {
+		return false, fmt.Errorf("verify the lease of shard %d: %w", shard, err)
+	}
+	return ok, nil
+}
+
+func (r rows) epochs(ctx context.Context, sql string, args ...any) (map[int]int64, error) {
+	found, err := r.pool.Query(ctx, sql, args...)
+	if err != nil {
+		return nil, err
+	}
+	epochs := map[int]int64{}
+	var s int
+	var e int64
+	_, err = pgx.ForEachRow(found, []any{&s, &e}, func() error { epochs[s] = e; return nil })
+	return epochs, err
+}
+
+// owners returns shards with their present owner in to.
+func (r rows) owners(ctx context.Context, tx pgx.Tx, sql string, args ...any) ([]handover, error) {
+	found, err := tx.Query(ctx, sql, args...)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(found, func(row pgx.CollectableRow) (h handover, err error) {
+		return h, row.Scan(&h.shard, &h.to)
+	})
+}
+
+func (r rows) workerIDs(ctx context.Context, tx pgx.Tx) ([]int64, error) {
+	found, err := tx.Query(ctx, selectPersisters, RolePersister)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(found, pgx.RowTo[int64])
+}
+
+func (r rows) give(ctx context.Context, tx pgx.Tx, hs []handover) ([]Lease, error) {
+	shards, dests := make([]int, len(hs)), make([]int64, len(hs))
+	for i, h := range hs {
+		shards[i], dests[i] = h.shard, h.to
+	}
+	found, err := tx.Query(ctx, updateOwners, Space, shards, dests)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(found, func(row pgx.CollectableRow) (l Lease, err error) {
+		l.unclaimedSince = time.Now()
+		return l, row.Scan(&l.Shard, &l.Epoch, &l.Owner)
+	})
+}

@@ -1,0 +1,334 @@
+package lease
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+var (
+	// ErrDeclaredDead is what Run returns after another worker took over from this one. The process must end; its
+	// successor joins with a new id.
+	ErrDeclaredDead = errors.New("another worker declared this one dead")
+	// ErrStopped is returned by what needs Run once Run has returned.
+	ErrStopped = errors.New("the lease manager has stopped")
+	// ErrNoSuchShard is returned for a shard that has no row.
+	ErrNoSuchShard = errors.New("no such shard")
+	// ErrUnfit is returned by Move for a destination that isn't a live persister.
+	ErrUnfit = errors.New("the worker can't be given shards")
+)
+
+// ApplicationName is what the direct database sessions of a worker's lanes must be called, so that a takeover can end them.
+func ApplicationName(worker int64) string { return "myelin-" + strconv.FormatInt(worker, 10) }
+
+// Manager is this worker's membership: its row, its leases, and what it knows of the others. Its methods may be called
+// concurrently.
+type Manager struct {
+	id      int64
+	self    Self
+	rows    rows
+	peer    Peer
+	holder  Holder
+	log     *slog.Logger
+	metrics *metrics
+	timing  timing
+
+	start   time.Time                     // what the durations below count from, on the monotonic clock
+	table   atomic.Pointer[Table]         // replaced under mu; never nil after Join
+	held    atomic.Pointer[map[int]int64] // epochs of the shards granted to Holder; replaced under mu
+	fence   atomic.Int64                  // own leases count until here
+	steady  atomic.Int64                  // heartbeats have succeeded, with no gap as long as the fence, since here
+	leaving atomic.Bool
+	left    atomic.Bool // Drain is writing or has written that this worker is dead
+
+	kicked    chan struct{} // beat now
+	woken     chan struct{} // steer now
+	quiesced  chan struct{} // there are transfers waiting
+	suspected chan suspicion
+	nudges    chan int64
+	stopped   chan struct{} // closed when Run returns
+	group     sync.WaitGroup
+
+	mu       sync.Mutex
+	next     *round            // whom the next beat serves
+	digests  digests           // of the last answer
+	busy     map[int]int       // shards in a handoff or a raise: steering leaves them alone
+	retry    map[int]time.Time // when a handoff that failed may be tried again
+	waiting  []*transfer       // for the next transfer statement
+	suspects map[int64]bool    // suspicions that are being looked into
+	leader   leadership
+}
+
+// Join inserts this worker's row and reads the table. Run must follow within the heartbeat's time to live (3 s).
+// The internal listener at self.Addr must already accept connections, else peers take the worker for dead. pool needs
+// two connections or more: the heartbeat keeps one.
+func Join(ctx context.Context, pool *pgxpool.Pool, self Self, opts Options) (*Manager, error) {
+	if self.Pod == "" || self.Addr == "" || len(self.Roles) == 0 {
+		return nil, errors.New("join: pod, addr and roles are required")
+	}
+	timing := opts.timing.withDefaults()
+	m := &Manager{
+		self: self, peer: opts.Peer, holder: opts.Holder, log: opts.Logger, timing: timing,
+		metrics:   newMetrics(opts.Registerer),
+		start:     time.Now(),
+		kicked:    make(chan struct{}, 1),
+		woken:     make(chan struct{}, 1),
+		quiesced:  make(chan struct{}, 1),
+		suspected: make(chan suspicion, 64),
+		nudges:    make(chan int64, 1024),
+		stopped:   make(chan struct{}),
+		next:      &round{done: make(chan struct{})},
+		busy:      map[int]int{},
+		retry:     map[int]time.Time{},
+		suspects:  map[int64]bool{},
+	}
+	if m.log == nil {
+		m.log = slog.Default()
+	}
+	m.held.Store(&map[int]int64{})
+	rooms, err := readRoomMap(ctx, pool)
+	if err != nil {
+		return nil, fmt.Errorf("join: %w", err)
+	}
+	m.table.Store(&Table{rooms: rooms, changed: make(chan struct{})})
+	if m.id, err = join(ctx, pool, self, timing.ttl); err != nil {
+		return nil, fmt.Errorf("join: %w", err)
+	}
+	m.log = m.log.With("worker", m.id)
+	m.rows = rows{pool: pool, me: m.id, timing: timing}
+	conn, err := pool.Acquire(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("join: %w", err)
+	}
+	defer conn.Release()
+	if err := m.beat(ctx, conn); err != nil {
+		return nil, fmt.Errorf("join: %w", err)
+	}
+	return m, nil
+}
+
+// SetHolder sets who serves the shards, where that one needs the Manager to be built. Call it before Run.
+func (m *Manager) SetHolder(h Holder) { m.holder = h }
+
+// SetPeer sets how to talk to other workers, where that needs the Manager to be built. Call it before Run.
+func (m *Manager) SetPeer(p Peer) { m.peer = p }
+
+// ID returns this worker's id.
+func (m *Manager) ID() int64 { return m.id }
+
+// Table returns what is known now. It never returns nil.
+func (m *Manager) Table() *Table { return m.table.Load() }
+
+// Changed returns a channel that is closed when a table newer than the present one is there. Take the channel first,
+// then look at Table, then wait.
+func (m *Manager) Changed() <-chan struct{} { return m.table.Load().changed }
+
+// OwnLease returns the epoch at which this worker holds the shard. It is false before Granted and after Lost, and while
+// no heartbeat has succeeded for 2.5 s: then answer nothing from memory. True is no proof: only the write's own fence,
+// or Verify, is.
+func (m *Manager) OwnLease(shard int) (epoch int64, ok bool) {
+	epoch, ok = (*m.held.Load())[shard]
+	return epoch, ok && m.elapsed() < m.fence.Load()
+}
+
+// Held returns the epochs of all shards that OwnLease would say are held.
+func (m *Manager) Held() map[int]int64 {
+	if m.elapsed() >= m.fence.Load() {
+		return map[int]int64{}
+	}
+	return maps.Clone(*m.held.Load())
+}
+
+// Verify reads the shard's row and says whether this worker owns it at this epoch: before a refusal that was computed
+// from memory. If not, the table is read again soon.
+func (m *Manager) Verify(ctx context.Context, shard int, epoch int64) (bool, error) {
+	ok, err := m.rows.verify(ctx, shard, epoch)
+	if err == nil && !ok {
+		m.Nudged()
+	}
+	return ok, err
+}
+
+// Raise settles writes whose outcome is unknown, as their connection broke: it raises the epochs (given: those that the
+// writes carried) of shards held by this worker, which waits for what is still in flight and refuses what comes later.
+// After it, look what is there. It returns the new epochs; Granted is not called for them. Shards that are absent from
+// the answer are lost, and Lost follows. It tries until it knows, or ctx ends.
+func (m *Manager) Raise(ctx context.Context, shards map[int]int64) (map[int]int64, error) {
+	ids := slices.Collect(maps.Keys(shards))
+	m.occupy(ids...)
+	defer func() {
+		m.vacate(ids...)
+		m.wake()
+	}()
+	raised, err := m.raise(ctx, shards)
+	if err != nil {
+		return nil, err
+	}
+	if len(raised) < len(shards) {
+		m.Nudged()
+	}
+	return raised, nil
+}
+
+// raise is Raise for shards that are occupied by the caller already.
+func (m *Manager) raise(ctx context.Context, shards map[int]int64) (map[int]int64, error) {
+	for pause := 10 * time.Millisecond; ; pause = min(2*pause, time.Second) {
+		tctx, cancel := context.WithTimeout(ctx, 5*m.timing.statement)
+		raised, err := m.rows.raise(tctx, shards)
+		cancel()
+		if err == nil {
+			m.hold(raised)
+			return raised, nil
+		}
+		if ctx.Err() != nil {
+			return nil, err
+		}
+		m.log.Warn("the outcome of writes is still unknown", "error", err)
+		if !sleep(ctx, pause) {
+			return nil, err
+		}
+	}
+}
+
+// Workers reads the workers that are live or leaving from the database, with the time their heartbeats have left.
+func (m *Manager) Workers(ctx context.Context) ([]Worker, error) { return m.rows.readWorkers(ctx) }
+
+// Run heartbeats, claims and gives shards, and takes over from the dead, until ctx ends (nil) or this worker is declared
+// dead (ErrDeclaredDead). After it OwnLease is false. It does not leave: see Drain. Call it once.
+func (m *Manager) Run(ctx context.Context) error {
+	if m.holder == nil && slices.Contains(m.self.Roles, RolePersister) {
+		return errors.New("lease: a persister needs a holder")
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	m.group.Go(func() { cancel(m.beatLoop(ctx)) })
+	m.group.Go(func() { m.transferLoop(ctx) })
+	m.group.Go(func() { m.nudgeLoop(ctx) })
+	m.steerLoop(ctx)
+	m.group.Wait()
+	m.fence.Store(0)
+	close(m.stopped)
+	if !errors.Is(context.Cause(ctx), ErrDeclaredDead) {
+		return nil
+	}
+	for shard := range *m.held.Load() {
+		m.lose(shard)
+	}
+	return ErrDeclaredDead
+}
+
+// elapsed is the time since start, in ns, on the monotonic clock.
+func (m *Manager) elapsed() int64 { return int64(time.Since(m.start)) }
+
+// healthy says whether this worker's own heartbeats succeed: only then may it judge others.
+func (m *Manager) healthy() bool { return m.elapsed() < m.fence.Load() }
+
+// hold notes epochs of shards that the database says are this worker's, claimed, in both held and the table.
+func (m *Manager) hold(epochs map[int]int64) {
+	if len(epochs) == 0 {
+		return
+	}
+	m.mu.Lock()
+	held := maps.Clone(*m.held.Load())
+	leases := make([]Lease, 0, len(epochs))
+	for s, e := range epochs {
+		held[s] = e
+		leases = append(leases, Lease{Shard: s, Owner: m.id, Epoch: e, Claimed: true, Target: m.table.Load().Lease(s).Target})
+	}
+	m.held.Store(&held)
+	m.metrics.held.Set(float64(len(held)))
+	m.replace(leases, nil)
+	m.mu.Unlock()
+}
+
+// lose drops a shard and tells the holder, if it was held.
+func (m *Manager) lose(shard int) {
+	m.mu.Lock()
+	_, had := (*m.held.Load())[shard]
+	if had {
+		held := maps.Clone(*m.held.Load())
+		delete(held, shard)
+		m.held.Store(&held)
+		m.metrics.held.Set(float64(len(held)))
+	}
+	m.mu.Unlock()
+	if had {
+		m.holder.Lost(shard)
+	}
+}
+
+// learn puts newer lease rows into the table.
+func (m *Manager) learn(leases []Lease) {
+	if len(leases) == 0 {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.replace(leases, nil)
+}
+
+// replace makes a new table; mu is held.
+func (m *Manager) replace(leases []Lease, workers []Worker) {
+	old := m.table.Load()
+	m.table.Store(old.with(leases, workers))
+	close(old.changed)
+}
+
+// occupy keeps steering away from shards until vacate.
+func (m *Manager) occupy(shards ...int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, s := range shards {
+		m.busy[s]++
+	}
+}
+
+func (m *Manager) vacate(shards ...int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, s := range shards {
+		if m.busy[s]--; m.busy[s] == 0 {
+			delete(m.busy, s)
+		}
+	}
+}
+
+func (m *Manager) isBusy(shard int) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.busy[shard] > 0
+}
+
+// Nudged makes this worker look at the database soon; it doesn't wait. It is what another worker's [Peer.Nudge] ends in.
+func (m *Manager) Nudged() { signal(m.kicked) }
+
+// wake makes this worker act soon on what it knows.
+func (m *Manager) wake() { signal(m.woken) }
+
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// sleep waits; false if ctx ended first.
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
+	}
+}

@@ -1,0 +1,80 @@
+package lease
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/myelin-hs/myelin/pkg/shard"
+)
+
+// Moved is what a Move did.
+type Moved struct {
+	From  int64 // 0: nobody
+	To    int64
+	Epoch int64 // at the new owner
+}
+
+// Move moves a shard to a live persister, 0 for any but the present owner, and returns once that one serves it. It
+// returns ErrNoSuchShard, or ErrUnfit if there is no such worker or it went away meanwhile. The balancer may move a shard
+// in its place.
+func (m *Manager) Move(ctx context.Context, shardID int, to int64) (Moved, error) {
+	moved, err := m.move(ctx, shardID, to)
+	if err != nil {
+		return Moved{}, fmt.Errorf("move shard %d: %w", shardID, err)
+	}
+	return moved, nil
+}
+
+func (m *Manager) move(ctx context.Context, id int, to int64) (Moved, error) {
+	from, aimed := int64(-1), false
+	for pause := 5 * time.Millisecond; ; pause = min(2*pause, 100*time.Millisecond) {
+		if err := m.Refresh(ctx); err != nil {
+			return Moved{}, err
+		}
+		t := m.Table()
+		l, ok := t.leases[id]
+		if !ok {
+			return Moved{}, ErrNoSuchShard
+		}
+		if from < 0 {
+			from = l.Owner
+		}
+		if to == 0 {
+			if to, ok = shard.Pick(strconv.Itoa(id), t.persisters(l.Owner)); !ok {
+				return Moved{}, ErrUnfit
+			}
+		}
+		if l.Owner == to && l.Claimed {
+			return Moved{From: from, To: to, Epoch: l.Epoch}, nil
+		}
+		if w, ok := t.Worker(to); !ok || w.State != Live || w.expired || !w.HasRole(RolePersister) {
+			return Moved{}, ErrUnfit
+		}
+		switch {
+		case l.Owner == to || l.Owner == 0: // on its way, or about to be adopted
+		case l.Target == to:
+			m.nudge(l.Owner)
+		case aimed && l.Target != 0:
+			return Moved{}, fmt.Errorf("%w: it is being moved elsewhere", ErrUnfit)
+		default:
+			set, err := m.rows.aim(ctx, []handover{{shard: id, epoch: l.Epoch, to: to}}, true)
+			if err != nil {
+				return Moved{}, err
+			}
+			if len(set) == 1 {
+				aimed = true
+				m.nudge(l.Owner)
+			}
+		}
+		changed := m.Changed()
+		wait := time.NewTimer(pause)
+		select {
+		case <-changed:
+		case <-wait.C:
+		case <-ctx.Done():
+		}
+		wait.Stop()
+	}
+}

@@ -1,0 +1,152 @@
+package lease
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"time"
+)
+
+// Evidence is why a worker is suspected to be dead.
+type Evidence int
+
+const (
+	// Refused: a dial was refused or reset. Acted on after a second one, by another worker if there is one, 250 ms later.
+	Refused Evidence = iota + 1
+	// OtherWorker: its address answers with another worker's id, or a newer worker names its pod or address. Acted on at
+	// once.
+	OtherWorker
+	// Expired: its heartbeat did, on the database clock.
+	Expired
+)
+
+func (e Evidence) String() string { return e.sql() }
+
+func (e Evidence) sql() string {
+	switch e {
+	case Refused:
+		return "refused"
+	case OtherWorker:
+		return "superseded"
+	default:
+		return "expired"
+	}
+}
+
+// suspicion is what somebody holds against a worker.
+type suspicion struct {
+	worker int64
+	why    Evidence
+	since  time.Time
+}
+
+// heartbeatSlack is how much later than its sender's death a heartbeat may arrive.
+const heartbeatSlack = 100 * time.Millisecond
+
+// Suspect says that a worker seems dead. It returns at once; what follows is a confirmation where the evidence needs
+// one, and a takeover if the database agrees. Saying it often is cheap.
+func (m *Manager) Suspect(worker int64, why Evidence) {
+	select {
+	case m.suspected <- suspicion{worker: worker, why: why, since: time.Now()}:
+	default:
+	}
+}
+
+// bury suspects those whom the table itself shows to be dead.
+func (m *Manager) bury(ctx context.Context) {
+	workers := m.Table().Workers()
+	newest := map[string]int64{}
+	for _, w := range workers { // by id
+		newest["pod "+w.Pod], newest["addr "+w.Addr] = w.ID, w.ID
+	}
+	steady := time.Duration(m.elapsed() - m.steady.Load())
+	for _, w := range workers {
+		switch {
+		case w.ID == m.id:
+		case newest["pod "+w.Pod] != w.ID, newest["addr "+w.Addr] != w.ID:
+			m.investigate(ctx, suspicion{w.ID, OtherWorker, time.Now()})
+		case w.expired && steady >= m.timing.ttl:
+			// Not before own heartbeats went well for as long: after a pause of the database everybody looks dead.
+			m.investigate(ctx, suspicion{w.ID, Expired, time.Now()})
+		}
+	}
+}
+
+// investigate looks into a suspicion, one at a time for a worker.
+func (m *Manager) investigate(ctx context.Context, s suspicion) {
+	w, ok := m.Table().Worker(s.worker)
+	if !ok || s.worker == m.id {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.suspects[s.worker] {
+		return
+	}
+	m.suspects[s.worker] = true
+	m.group.Go(func() {
+		if s.why != Refused || m.confirm(ctx, s, w) {
+			m.takeOver(ctx, s, w)
+		}
+		m.mu.Lock()
+		delete(m.suspects, s.worker)
+		m.mu.Unlock()
+	})
+}
+
+// confirm has somebody else dial the worker that refused; without anybody else this worker dials again.
+func (m *Manager) confirm(ctx context.Context, s suspicion, w Worker) bool {
+	if m.peer == nil || !sleep(ctx, m.timing.confirm-time.Since(s.since)) {
+		return false
+	}
+	t := m.Table()
+	if _, ok := t.Worker(s.worker); !ok {
+		return false // somebody was faster
+	}
+	var seconds []string
+	for _, p := range t.Workers() {
+		if p.ID != m.id && p.ID != s.worker && p.State == Live && !p.expired {
+			seconds = append(seconds, p.Addr)
+		}
+	}
+	rand.Shuffle(len(seconds), func(i, j int) { seconds[i], seconds[j] = seconds[j], seconds[i] })
+	seconds = append(seconds[:min(len(seconds), 2)], "")
+	for _, via := range seconds {
+		tctx, cancel := context.WithTimeout(ctx, m.timing.probe)
+		dead, err := m.peer.Probe(tctx, via, w.Addr, w.ID)
+		cancel()
+		if err == nil {
+			return dead
+		}
+	}
+	return false
+}
+
+// takeOver ends a worker and gives its shards to others, if the database agrees.
+func (m *Manager) takeOver(ctx context.Context, s suspicion, w Worker) {
+	if !m.healthy() {
+		return
+	}
+	began := time.Now()
+	tctx, cancel := context.WithTimeout(ctx, 5*m.timing.statement)
+	defer cancel()
+	placed, err := m.rows.takeOver(tctx, s.worker, s.why, max(0, time.Since(s.since)-heartbeatSlack))
+	if err != nil {
+		if !errors.Is(err, errNotSuspect) {
+			m.logUnlessDone(ctx, "could not take over", err)
+		}
+		m.Nudged() // somebody else may have
+		return
+	}
+	m.metrics.takeovers.WithLabelValues(s.why.String()).Inc()
+	m.metrics.takeoverSeconds.Observe(time.Since(began).Seconds())
+	m.log.Warn("took over from a dead worker", "dead", s.worker, "pod", w.Pod, "why", s.why.String(), "shards", len(placed))
+	m.learn(placed)
+	m.nudgeOwners(placed)
+	for _, p := range m.Table().Workers() {
+		if p.ID != s.worker {
+			m.nudge(p.ID)
+		}
+	}
+	m.Nudged()
+}
