@@ -30,7 +30,7 @@ func (s *State) upBare(ctx context.Context, p *Progress, namespace string) error
 	if err != nil {
 		return err
 	}
-	if err := debian.Install(ctx); err != nil {
+	if err := debian.Install(ctx, missingPackages()...); err != nil {
 		return err
 	}
 	if err := debian.Unpack(ctx, "etcd-server", "containerd", "runc", "containernetworking-plugins"); err != nil {
@@ -47,16 +47,7 @@ func (s *State) upBare(ctx context.Context, p *Progress, namespace string) error
 		if err := s.run(ctx, p, s.etcd(debian.Path("usr/bin/etcd"))); err != nil {
 			return err
 		}
-		if err := s.run(ctx, p, s.apiserver(b.Path("kube-apiserver"))); err != nil {
-			return err
-		}
-		return together(ctx,
-			func(ctx context.Context) error {
-				return s.run(ctx, p, s.controllerManager(b.Path("kube-controller-manager")))
-			},
-			func(ctx context.Context) error { return s.run(ctx, p, s.scheduler(b.Path("kube-scheduler"))) },
-			func(ctx context.Context) error { return s.kubectl(ctx, s.dnsManifest(), "apply", "-f", "-") },
-		)
+		return s.run(ctx, p, s.apiserver(b.Path("kube-apiserver")))
 	}
 	runtime := func(ctx context.Context) error {
 		d, err := s.containerd(debian)
@@ -101,6 +92,11 @@ func (s *State) upBare(ctx context.Context, p *Progress, namespace string) error
 		return err
 	}
 	err = together(ctx,
+		func(ctx context.Context) error { return s.kubectl(ctx, s.dnsManifest(), "apply", "-f", "-") },
+		func(ctx context.Context) error {
+			return s.run(ctx, p, s.controllerManager(b.Path("kube-controller-manager")))
+		},
+		func(ctx context.Context) error { return s.run(ctx, p, s.scheduler(b.Path("kube-scheduler"))) },
 		func(ctx context.Context) error { return s.run(ctx, p, kubelet) },
 		func(ctx context.Context) error { return s.run(ctx, p, proxy) },
 		func(ctx context.Context) error { return s.run(ctx, p, coredns) },
@@ -286,8 +282,13 @@ func (s *State) removeFirewall(ctx context.Context) error {
 // that were there before only what is named after us.
 func (s *State) removeForeign() error {
 	var failures []error
-	for _, pattern := range []string{"/var/lib/cni/results/" + cniNetwork + "-*", "/var/lib/cni/cache/results/" + cniNetwork + "-*"} {
-		files, _ := filepath.Glob(pattern)
+	patterns := []string{cniNetwork + "-*"}
+	sandboxes, _ := filepath.Glob(s.path("containerd", "io.containerd.grpc.v1.cri", "sandboxes", "*"))
+	for _, sandbox := range sandboxes {
+		patterns = append(patterns, "cni-loopback-"+filepath.Base(sandbox)+"-lo")
+	}
+	for _, pattern := range patterns {
+		files, _ := filepath.Glob("/var/lib/cni/results/" + pattern)
 		for _, f := range files {
 			failures = append(failures, os.Remove(f))
 		}

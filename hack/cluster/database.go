@@ -105,7 +105,8 @@ func (s *State) postgres(ctx context.Context) (Daemon, error) {
 			return Daemon{}, err
 		}
 		// These files exist already, or are only looked for: their owner does not matter.
-		access := "local all all scram-sha-256\nhost all all " + s.Network.Block.String() + " scram-sha-256\n"
+		// A client on this machine that goes by a Service may come from any of its addresses.
+		access := "local all all scram-sha-256\nhost all all samehost scram-sha-256\nhost all all " + s.Network.Pods.String() + " scram-sha-256\n"
 		for file, text := range map[string]string{"pg_hba.conf": access, "ready": ""} {
 			if err := os.WriteFile(filepath.Join(data, file), []byte(text), 0o600); err != nil {
 				return Daemon{}, err

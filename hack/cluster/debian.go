@@ -117,13 +117,15 @@ func (d *Debian) Unpack(ctx context.Context, packages ...string) error {
 var installed = []struct {
 	name  string
 	found func() bool
-	units []string
 }{
-	{"iptables", func() bool { return found("iptables") && found("iptables-save") && found("iptables-restore") }, nil},
-	{"iproute2", func() bool { return found("ip") }, nil},
-	{"redis-server", func() bool { return found("redis-server") }, []string{"redis-server.service"}},
-	{"postgresql", func() bool { return postgresBin() != "" }, []string{"postgresql.service"}},
+	{"iptables", func() bool { return found("iptables") && found("iptables-save") && found("iptables-restore") }},
+	{"iproute2", func() bool { return found("ip") }},
+	{"redis-server", func() bool { return found("redis-server") }},
+	{"postgresql", func() bool { return postgresBin() != "" }},
 }
+
+// services are the packages' units that would start with the machine.
+var services = map[string]string{"redis-server": "redis-server.service", "postgresql": "postgresql.service"}
 
 func found(program string) bool {
 	_, err := exec.LookPath(program)
@@ -141,21 +143,40 @@ func missingPackages() []string {
 	return names
 }
 
-// Install adds the missing packages, removes none, and lets none of their
-// services start, now or at the next start of the machine.
-func (d *Debian) Install(ctx context.Context) error {
-	missing := missingPackages()
-	if len(missing) == 0 {
+// packages installs the named ones, for the project's other scripts.
+func packages(ctx context.Context, set Settings, names []string) error {
+	debian, err := openDebian(newProgress(set.Out))
+	if err != nil {
+		return err
+	}
+	return debian.Install(ctx, names...)
+}
+
+// Install adds packages, removes none, and lets none of their services start,
+// now or with the machine.
+func (d *Debian) Install(ctx context.Context, names ...string) error {
+	// What is there already keeps running as it does.
+	names = slices.DeleteFunc(slices.Clone(names), func(name string) bool {
+		status, err := output(ctx, "dpkg-query", "-W", "-f=${db:Status-Status}", name)
+		return err == nil && status == "installed"
+	})
+	if len(names) == 0 {
 		return nil
 	}
-	return d.progress.Step(ctx, "installed "+strings.Join(missing, ", "), func(ctx context.Context) error {
+	return d.progress.Step(ctx, "installed "+strings.Join(names, ", "), func(ctx context.Context) error {
+		unlock, err := lock(ctx, filepath.Join(d.dir, ".lock"))
+		if err != nil {
+			return err
+		}
+		defer unlock()
 		restore, err := forbidServices(policyFile)
 		if err != nil {
 			return err
 		}
 		defer restore()
-		args := append([]string{"install", "-y", "--no-install-recommends", "--no-remove"}, missing...)
+		args := append([]string{"install", "-y", "--no-install-recommends", "--no-remove"}, names...)
 		if err := aptGet(ctx, args...); err != nil {
+			// The lists may be missing, or older than the archive.
 			if err := aptGet(ctx, "update"); err != nil {
 				return err
 			}
@@ -163,15 +184,9 @@ func (d *Debian) Install(ctx context.Context) error {
 				return err
 			}
 		}
-		for _, p := range installed {
-			if !slices.Contains(missing, p.name) {
-				continue
-			}
-			if !p.found() {
-				return fmt.Errorf("the package %s is installed but its programs are not found", p.name)
-			}
-			if len(p.units) > 0 && found("systemctl") {
-				if err := do(ctx, "systemctl", append([]string{"disable"}, p.units...)...); err != nil {
+		for _, name := range names {
+			if unit := services[name]; unit != "" && found("systemctl") {
+				if err := do(ctx, "systemctl", "disable", unit); err != nil {
 					return err
 				}
 			}

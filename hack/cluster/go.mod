@@ -2,6 +2,8 @@ module github.com/myelin-hs/myelin/hack/cluster
 
 go 1.26
 
+require github.com/stretchr/testify v1.10.0
+
 require (
 	cel.dev/expr v0.24.0 // indirect
 	github.com/Azure/go-ansiterm v0.0.0-20230124172434-306776ec8161 // indirect

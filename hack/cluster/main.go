@@ -22,6 +22,7 @@ import (
 
 const usage = `usage: go run . [--state DIR] [--namespace NAME] <command> [arguments]
 
+  packages NAME...            install Debian packages, starting none of their services
   assets                      build what envtest needs; the last line is the folder for KUBEBUILDER_ASSETS
   preflight [--json]          say what is missing for up, and what to do
   up                          start the cluster, a Postgres and a Redis, or complete what runs
@@ -82,6 +83,8 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	set.State = strings.TrimRight(set.State, "/")
 	command, rest := rest[0], rest[1:]
 	switch command {
+	case "packages":
+		return packages(ctx, set, rest)
 	case "assets":
 		return assets(ctx, set)
 	case "preflight":

@@ -125,7 +125,8 @@ func preflight(ctx context.Context, set Settings, flavour Flavour) *Report {
 	r.add("state folder", len(socket) < 108, set.State, "Name a shorter one by --state: sockets in it may have 107 characters")
 	s, err := loadState(set.State)
 	ours := err == nil && s.Firewall && s.BootID == bootID()
-	r.add("kube-proxy", ours || !hasKubeProxyChains(ctx), "firewall chains of another kube-proxy", "Another Kubernetes node runs here: use its cluster with CLUSTER=current CONFIRM=<context>, or remove it and its KUBE-* chains (`kube-proxy --cleanup`)")
+	alone := ours || !hasKubeProxyChains(ctx)
+	r.add("kube-proxy", alone, map[bool]string{true: "no other's on this machine", false: "the firewall holds another's chains, KUBE-*"}[alone], "Another Kubernetes node runs here: use its cluster with CLUSTER=current CONFIRM=<context>, or remove it and its KUBE-* chains (`kube-proxy --cleanup`)")
 	owner := bridgeOwner()
 	r.add("bridge", owner == "" || owner == set.State, "the interface "+bridge+" is "+map[bool]string{true: "free, or this cluster's", false: "of " + owner}[owner == "" || owner == set.State],
 		"Run down with --state of the cluster that it belongs to, or delete it by `ip link delete "+bridge+"`")
