@@ -61,7 +61,8 @@ func Canonicalize(raw []byte) ([]byte, error) {
 // Append appends the canonical encoding of the JSON value in raw to dst. If it fails, it returns dst as it was. raw
 // and the spare room of dst must not overlap. Errors are [*Error].
 func Append(dst, raw []byte) ([]byte, error) {
-	w := writer{src: raw, dst: dst}
+	w := writers.Get().(*writer)
+	w.src, w.pos, w.dst = raw, 0, dst
 	w.space()
 	err := w.value(1)
 	if err == nil {
@@ -70,8 +71,10 @@ func Append(dst, raw []byte) ([]byte, error) {
 			err = ErrSyntax
 		}
 	}
+	out, offset := w.dst, w.pos
+	w.release()
 	if err != nil {
-		return dst, &Error{Offset: w.pos, Err: err}
+		return dst, &Error{Offset: offset, Err: err}
 	}
-	return w.dst, nil
+	return out, nil
 }

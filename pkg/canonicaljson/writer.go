@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"slices"
 	"strconv"
+	"sync"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -17,6 +18,19 @@ type writer struct {
 	// members of the objects that are open, innermost last.
 	members []member
 	scratch []byte
+}
+
+// writers keeps the scratch space of writers for the next ones.
+var writers = sync.Pool{New: func() any { return new(writer) }}
+
+// maxScratch is above what events need; the space of larger values is not kept.
+const maxScratch = 64 << 10
+
+func (w *writer) release() {
+	w.src, w.dst, w.members = nil, nil, w.members[:0]
+	if cap(w.scratch) <= maxScratch && cap(w.members) <= maxScratch/64 {
+		writers.Put(w)
+	}
 }
 
 // A member is a range of dst: "key":value, without the comma.
