@@ -1,0 +1,136 @@
+// Package figures writes what a run measured: artifacts/NAME.json for machines, a table for people.
+package figures
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"text/tabwriter"
+)
+
+// Row is one figure. OK is nil when there was nothing to judge.
+type Row struct {
+	Name  string   `json:"name"`
+	Value *float64 `json:"value"`
+	Unit  string   `json:"unit"`
+	Goal  string   `json:"goal"`
+	OK    *bool    `json:"ok"`
+}
+
+// AtMost is a figure that is good up to limit.
+func AtMost(name, unit string, value, limit float64) Row {
+	ok := value <= limit
+	goal := fmt.Sprintf("≤ %g", limit)
+	if limit == 0 {
+		goal = "0"
+	}
+	return Row{name, &value, unit, goal, &ok}
+}
+
+// File is what is written.
+type File struct {
+	Commit  string            `json:"commit"`
+	Machine map[string]string `json:"machine"`
+	Rows    []Row             `json:"rows"`
+}
+
+// Write writes artifacts/name.json, keeping the rows of an earlier run of the same commit that this one did not measure.
+func Write(name string, rows []Row) error {
+	path := filepath.Join("artifacts", name+".json")
+	f := File{Commit: commit(), Machine: machine()}
+	var old File
+	if text, err := os.ReadFile(path); err == nil && json.Unmarshal(text, &old) == nil && old.Commit == f.Commit {
+		for _, o := range old.Rows {
+			if !has(rows, o.Name) {
+				f.Rows = append(f.Rows, o)
+			}
+		}
+	}
+	f.Rows = append(f.Rows, rows...)
+	text, err := json.MarshalIndent(f, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll("artifacts", 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(path, append(text, '\n'), 0o644)
+}
+
+func has(rows []Row, name string) bool {
+	for _, r := range rows {
+		if r.Name == name {
+			return true
+		}
+	}
+	return false
+}
+
+// Print writes the table.
+func Print(w io.Writer, rows []Row) {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "FIGURE\tVALUE\tUNIT\tGOAL\t")
+	for _, r := range rows {
+		value, verdict := "-", ""
+		if r.Value != nil {
+			value = fmt.Sprintf("%.4g", *r.Value)
+		}
+		if r.OK != nil && !*r.OK {
+			verdict = "MISSED"
+		} else if r.OK != nil {
+			verdict = "ok"
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", r.Name, value, r.Unit, r.Goal, verdict)
+	}
+	t.Flush()
+}
+
+// Missed names the rows that are not good.
+func Missed(rows []Row) []string {
+	var names []string
+	for _, r := range rows {
+		if r.OK != nil && !*r.OK {
+			names = append(names, r.Name)
+		}
+	}
+	return names
+}
+
+func commit() string {
+	out, err := exec.Command("git", "describe", "--always", "--dirty", "--abbrev=40").Output()
+	if err != nil {
+		return "unknown"
+	}
+	return strings.TrimSpace(string(out))
+}
+
+func machine() map[string]string {
+	m := map[string]string{"os": runtime.GOOS, "arch": runtime.GOARCH, "cpus": fmt.Sprint(runtime.NumCPU()), "go": runtime.Version()}
+	if v := field("/proc/cpuinfo", "model name"); v != "" {
+		m["cpu"] = v
+	}
+	if v := field("/proc/meminfo", "MemTotal"); v != "" {
+		m["memory"] = v
+	}
+	return m
+}
+
+func field(path, name string) string {
+	f, err := os.Open(path)
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	for s := bufio.NewScanner(f); s.Scan(); {
+		if k, v, ok := strings.Cut(s.Text(), ":"); ok && strings.TrimSpace(k) == name {
+			return strings.TrimSpace(v)
+		}
+	}
+	return ""
+}

@@ -1,0 +1,63 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/myelin-hs/myelin/test/e2e/figures"
+	"github.com/myelin-hs/myelin/test/e2e/history"
+	"github.com/myelin-hs/myelin/test/e2e/load"
+)
+
+// openTable connects to the homeserver's database as its workers do, but from the host: by the Service's address.
+func (t *tour) openTable(ctx context.Context) (*pgx.Conn, error) {
+	uri, err := t.kube.Secret(ctx, "myelin-postgres", "uri")
+	if err != nil {
+		return nil, err
+	}
+	u, err := url.Parse(uri)
+	if err != nil {
+		return nil, fmt.Errorf("parse the database's URI: %w", err)
+	}
+	address, err := t.kube.Address(ctx, "postgres")
+	if err != nil {
+		return nil, err
+	}
+	u.Host = address + ":" + u.Port()
+	return pgx.Connect(ctx, u.String())
+}
+
+// judge compares what was sent, what was seen and what is stored.
+func (t *tour) judge(ctx context.Context, l *load.Load, db *pgx.Conn) ([]figures.Row, error) {
+	rows, err := db.Query(ctx, `
+		SELECT room_id, event_id, position, convert_from(json, 'UTF8')::jsonb #>> '{content,body}'
+		FROM event WHERE room_id = ANY ($1) AND type = 'm.room.message'`, l.Rooms())
+	if err != nil {
+		return nil, err
+	}
+	stored, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (history.Stored, error) {
+		var s history.Stored
+		return s, row.Scan(&s.Room, &s.EventID, &s.Position, &s.Key)
+	})
+	if err != nil {
+		return nil, err
+	}
+	l.History.Stored(stored)
+	v := l.History.Check()
+	sent, seen, inTable := l.History.Counts()
+	t.say("%d messages sent, %d stored, %d deliveries; lost %d, duplicated %d, reordered %d",
+		sent, inTable, seen, len(v.Lost), len(v.Duplicated), len(v.Reordered))
+	for _, list := range [][]string{v.Lost, v.Duplicated, v.Reordered} {
+		for _, s := range list[:min(len(list), 10)] {
+			t.say("  %s", s)
+		}
+	}
+	return []figures.Row{
+		figures.AtMost("events.lost", "events", float64(len(v.Lost)), 0),
+		figures.AtMost("events.duplicated", "events", float64(len(v.Duplicated)), 0),
+		figures.AtMost("events.reordered", "events", float64(len(v.Reordered)), 0),
+	}, nil
+}

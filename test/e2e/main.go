@@ -1,0 +1,95 @@
+// Command e2e is the tour: clients write and listen throughout, while persisters are scaled, killed and moved, other
+// pods deleted, and the operator is away. It judges what the clients saw, and writes artifacts/e2e.json.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/myelin-hs/myelin/test/e2e/figures"
+	"github.com/myelin-hs/myelin/test/e2e/kube"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	err := run(ctx)
+	switch {
+	case err == nil:
+	case ctx.Err() != nil:
+		fmt.Fprintln(os.Stderr, "e2e: interrupted")
+		os.Exit(130)
+	default:
+		fmt.Fprintln(os.Stderr, "e2e:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context) error {
+	t := &tour{start: time.Now()}
+	var tool string
+	flag.StringVar(&t.kube.Kubectl, "kubectl", "kubectl", "`path` of kubectl")
+	flag.StringVar(&t.kube.Plugin, "plugin", "bin/kubectl-myelin", "`path` of the kubectl plugin")
+	flag.StringVar(&tool, "cluster-tool", "bin/cluster", "`command` that kills a container's process")
+	flag.StringVar(&t.kube.Namespace, "namespace", "myelin", "the homeserver's namespace")
+	flag.StringVar(&t.kube.Homeserver, "homeserver", "demo", "the homeserver's name")
+	flag.StringVar(&t.kube.Operator, "operator-namespace", "myelin-system", "the operator's namespace")
+	flag.StringVar(&t.secret, "registration-secret", "demo-registration", "`secret` whose key shared-secret opens registration")
+	flag.IntVar(&t.rooms, "rooms", 50, "rooms")
+	flag.IntVar(&t.receivers, "receivers", 3, "users who listen to all rooms")
+	flag.Float64Var(&t.rate, "rate", 40, "messages a second over all rooms")
+	flag.IntVar(&t.kills, "kills", 10, "how often a persister is killed")
+	flag.BoolVar(&t.idle, "idle", true, "measure idle memory first, when the homeserver is empty and 60 s old")
+	flag.StringVar(&t.js, "js-client", "test/clients/js/run.sh", "`command` that runs the matrix-js-sdk clients; empty for none")
+	flag.Parse()
+	if flag.NArg() > 0 {
+		return fmt.Errorf("unexpected argument %q", flag.Arg(0))
+	}
+	if t.rooms < 1 || t.receivers < 1 || t.rate <= 0 || t.kills < 0 {
+		return errors.New("rooms, receivers and rate must be positive, kills at least 0")
+	}
+	t.kube.Tool = strings.Fields(tool)
+
+	rows, err := t.run(ctx)
+	if len(rows) > 0 {
+		figures.Print(os.Stdout, rows)
+		if werr := figures.Write("e2e", rows); werr != nil {
+			err = errors.Join(err, werr)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	if missed := figures.Missed(rows); len(missed) > 0 {
+		return fmt.Errorf("missed: %s", strings.Join(missed, ", "))
+	}
+	return nil
+}
+
+// tour is one run.
+type tour struct {
+	kube             kube.Kube
+	secret           string
+	rooms, receivers int
+	rate             float64
+	kills            int
+	idle             bool
+	js               string
+
+	start time.Time
+}
+
+// say prints progress with the time since the start.
+func (t *tour) say(format string, args ...any) {
+	fmt.Printf("[%6.1fs] %s\n", time.Since(t.start).Seconds(), fmt.Sprintf(format, args...))
+}
+
+// pool's name: the sample calls them HOMESERVER-ROLE.
+func (t *tour) pool(role string) string { return t.kube.Homeserver + "-" + role }
