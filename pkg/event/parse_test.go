@@ -1,0 +1,257 @@
+package event_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/myelin-hs/myelin/pkg/canonicaljson"
+	"github.com/myelin-hs/myelin/pkg/event"
+	"github.com/myelin-hs/myelin/pkg/id"
+)
+
+// valid returns the JSON of a valid event with fields replaced, or removed if empty.
+func valid(t testing.TB, replace map[string]string) []byte {
+	fields := map[string]json.RawMessage{
+		"auth_events": json.RawMessage(`[]`), "content": json.RawMessage(`{"body":"x"}`), "depth": json.RawMessage(`3`),
+		"hashes": json.RawMessage(`{}`), "origin_server_ts": json.RawMessage(`5`), "prev_events": json.RawMessage(`["` + string(other) + `"]`),
+		"room_id": json.RawMessage(`"` + string(room) + `"`), "sender": json.RawMessage(`"@a:hs.example"`),
+		"signatures": json.RawMessage(`{}`), "type": json.RawMessage(`"m.room.message"`),
+	}
+	for k, v := range replace {
+		if v == "" {
+			delete(fields, k)
+		} else {
+			fields[k] = json.RawMessage(v)
+		}
+	}
+	raw, err := json.Marshal(fields)
+	require.NoError(t, err)
+	return raw
+}
+
+func TestParseRefuses(t *testing.T) {
+	t.Parallel()
+	_, err := event.Parse(event.DefaultVersion, valid(t, nil))
+	require.NoError(t, err)
+
+	long := func(prefix string, n int, suffix string) string {
+		return `"` + prefix + strings.Repeat("x", n) + suffix + `"`
+	}
+	for _, tt := range []struct {
+		field, value string
+		tooLarge     bool
+	}{
+		{"auth_events", "", false}, {"auth_events", `{}`, false}, {"auth_events", `[1]`, false}, {"auth_events", `["x"]`, false},
+		{"content", "", false}, {"content", `[]`, false}, {"content", `"x"`, false},
+		{"depth", "", false}, {"depth", `"3"`, false}, {"depth", `-1`, false}, {"depth", `null`, false},
+		{"hashes", "", false}, {"hashes", `[]`, false},
+		{"origin_server_ts", "", false}, {"origin_server_ts", `"5"`, false},
+		{"prev_events", "", false}, {"prev_events", `null`, false}, {"prev_events", `[["$x",{}]]`, false},
+		{"room_id", "", false}, {"room_id", `3`, false}, {"room_id", `"#a:b"`, false}, {"room_id", long("!", 300, ":x"), true},
+		{"sender", "", false}, {"sender", `3`, false}, {"sender", `"a:b"`, false}, {"sender", `""`, false}, {"sender", long("@", 300, ":x"), true},
+		{"signatures", "", false}, {"signatures", `1`, false},
+		{"state_key", `1`, false}, {"state_key", `null`, false}, {"state_key", long("", 256, ""), true},
+		{"type", "", false}, {"type", `1`, false}, {"type", long("", 256, ""), true},
+	} {
+		t.Run(fmt.Sprintf("%s=%.12s", tt.field, tt.value), func(t *testing.T) {
+			t.Parallel()
+			_, err := event.Parse(event.DefaultVersion, valid(t, map[string]string{tt.field: tt.value}))
+			requireField(t, err, tt.field)
+			if tt.tooLarge {
+				require.ErrorIs(t, err, event.ErrTooLarge)
+			} else {
+				require.NotErrorIs(t, err, event.ErrTooLarge)
+			}
+		})
+	}
+	_, err = event.Parse(event.DefaultVersion, valid(t, map[string]string{"content": `{"a":1.5}`}))
+	require.ErrorIs(t, err, canonicaljson.ErrNumber)
+	_, err = event.Parse(event.DefaultVersion, []byte(`[]`))
+	requireField(t, err, "event")
+	_, err = event.Parse(event.DefaultVersion, valid(t, map[string]string{"content": `{"b":` + long("", event.MaxSize, "") + `}`}))
+	requireField(t, err, "event")
+	require.ErrorIs(t, err, event.ErrTooLarge)
+}
+
+func TestParseDropsUnsigned(t *testing.T) {
+	t.Parallel()
+	plain, err := event.Parse(event.DefaultVersion, valid(t, nil))
+	require.NoError(t, err)
+	with, err := event.Parse(event.DefaultVersion, valid(t, map[string]string{"unsigned": `{"age":` + strings.Repeat("1", 10) + `}`}))
+	require.NoError(t, err)
+	require.Equal(t, plain, with)
+}
+
+func TestTamperedEventFailsItsHashAndKeepsItsID(t *testing.T) {
+	t.Parallel()
+	s := newSigner()
+	ev, err := event.Build(event.DefaultVersion, message(), s)
+	require.NoError(t, err)
+
+	// What redaction would remove is covered by the content hash alone.
+	changed, err := event.Parse(ev.Version(), []byte(strings.Replace(string(ev.JSON()), "m.text", "m.emote", 1)))
+	require.NoError(t, err)
+	require.ErrorIs(t, event.VerifyHash(changed), event.ErrHash)
+	require.NoError(t, event.VerifySignature(changed, "hs.example", "ed25519:a_test", s.public()))
+	require.Equal(t, ev.ID(), changed.ID())
+
+	// What it keeps is covered by the signature and gives the id.
+	changed, err = event.Parse(ev.Version(), []byte(strings.Replace(string(ev.JSON()), `"depth":7`, `"depth":8`, 1)))
+	require.NoError(t, err)
+	require.ErrorIs(t, event.VerifySignature(changed, "hs.example", "ed25519:a_test", s.public()), event.ErrSignature)
+	require.NotEqual(t, ev.ID(), changed.ID())
+}
+
+func TestLoadNamesTheEvent(t *testing.T) {
+	t.Parallel()
+	_, err := event.Load(event.DefaultVersion, other, []byte(`{}`))
+	require.ErrorContains(t, err, string(other))
+}
+
+func TestRedactedEventKeepsID(t *testing.T) {
+	t.Parallel()
+	ev, err := event.Build(event.DefaultVersion, message(), newSigner())
+	require.NoError(t, err)
+	redacted, err := event.Redacted(ev)
+	require.NoError(t, err)
+	require.Equal(t, ev.ID(), redacted.ID())
+	require.Equal(t, `{}`, string(redacted.Content()))
+	parsed, err := event.Parse(ev.Version(), redacted.JSON())
+	require.NoError(t, err)
+	require.Equal(t, redacted, parsed)
+	require.ErrorIs(t, event.VerifyHash(redacted), event.ErrHash)
+}
+
+func TestRedactKeeps(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ evType, content, want string }{
+		{"m.room.message", `{"body":"x"}`, `{}`},
+		{"m.room.member", `{"membership":"join","displayname":"A","join_authorised_via_users_server":"@b:c","reason":"r"}`,
+			`{"join_authorised_via_users_server":"@b:c","membership":"join"}`},
+		{"m.room.member", `{"membership":"invite","third_party_invite":{"display_name":"x","signed":{"mxid":"@a:b","token":"t"}}}`,
+			`{"membership":"invite","third_party_invite":{"signed":{"mxid":"@a:b","token":"t"}}}`},
+		{"m.room.member", `{"third_party_invite":{"display_name":"x"}}`, `{"third_party_invite":{}}`},
+		{"m.room.member", `{"third_party_invite":"x"}`, `{}`},
+		{"m.room.create", `{"anything":[1],"room_version":"12"}`, `{"anything":[1],"room_version":"12"}`},
+		{"m.room.join_rules", `{"join_rule":"restricted","allow":[],"x":1}`, `{"allow":[],"join_rule":"restricted"}`},
+		{"m.room.power_levels", `{"ban":1,"events":{},"events_default":2,"invite":3,"kick":4,"notifications":{},"redact":5,"state_default":6,"users":{},"users_default":7,"x":8}`,
+			`{"ban":1,"events":{},"events_default":2,"invite":3,"kick":4,"redact":5,"state_default":6,"users":{},"users_default":7}`},
+		{"m.room.history_visibility", `{"history_visibility":"shared","x":1}`, `{"history_visibility":"shared"}`},
+		{"m.room.redaction", `{"reason":"r","redacts":"$x"}`, `{"redacts":"$x"}`},
+		{"m.room.aliases", `{"aliases":["#a:b"]}`, `{}`},
+	} {
+		raw := valid(t, map[string]string{
+			"type": `"` + tt.evType + `"`, "content": tt.content, "state_key": `"k"`, "unsigned": `{"age":1}`, "origin": `"o"`,
+			"membership": `"join"`, "prev_state": `[]`, "redacts": `"$x"`, "extra": `1`,
+		})
+		got, err := event.Redact(event.DefaultVersion, raw)
+		require.NoError(t, err)
+		want, err := canonicaljson.Canonicalize(valid(t, map[string]string{"type": `"` + tt.evType + `"`, "content": tt.want, "state_key": `"k"`}))
+		require.NoError(t, err)
+		require.Equal(t, string(want), string(got))
+	}
+	for _, raw := range []string{`[]`, `{}`, `{"type":1}`, `{`} {
+		_, err := event.Redact(event.DefaultVersion, []byte(raw))
+		require.Error(t, err, raw)
+	}
+}
+
+func TestClientFormats(t *testing.T) {
+	t.Parallel()
+	p := message()
+	p.Type, p.StateKey, p.Content = "m.room.member", ptr("@bob:hs.example"), json.RawMessage(`{"membership":"invite"}`)
+	ev, err := event.Build(event.DefaultVersion, p, newSigner())
+	require.NoError(t, err)
+	require.Equal(t, "invite", ev.Membership())
+
+	require.JSONEq(t, `{"content":{"membership":"invite"},"event_id":"`+string(ev.ID())+`","origin_server_ts":1700000000123,
+		"room_id":"`+string(room)+`","sender":"@alice:hs.example","state_key":"@bob:hs.example","type":"m.room.member","unsigned":{"age":5}}`,
+		string(event.ClientFormat(ev, json.RawMessage(`{"age":5}`), true)))
+	require.JSONEq(t, `{"content":{"membership":"invite"},"event_id":"`+string(ev.ID())+`","origin_server_ts":1700000000123,
+		"sender":"@alice:hs.example","state_key":"@bob:hs.example","type":"m.room.member"}`,
+		string(event.ClientFormat(ev, nil, false)))
+	require.JSONEq(t, `{"content":{"membership":"invite"},"sender":"@alice:hs.example","state_key":"@bob:hs.example","type":"m.room.member"}`,
+		string(event.StrippedState(ev)))
+
+	msg, err := event.Build(event.DefaultVersion, message(), newSigner())
+	require.NoError(t, err)
+	require.NotContains(t, string(event.ClientFormat(msg, nil, true)), "state_key")
+}
+
+func TestMembershipIsOfMemberStateEventsOnly(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ evType, stateKey, content, want string }{
+		{`"m.room.member"`, `"@a:b"`, `{"membership":"ban"}`, "ban"},
+		{`"m.room.member"`, `"@a:b"`, `{"membership":"odd"}`, "odd"},
+		{`"m.room.member"`, `"@a:b"`, `{"membership":1}`, ""},
+		{`"m.room.member"`, "", `{"membership":"ban"}`, ""},
+		{`"m.room.name"`, `"@a:b"`, `{"membership":"ban"}`, ""},
+	} {
+		ev, err := event.Parse(event.DefaultVersion, valid(t, map[string]string{"type": tt.evType, "state_key": tt.stateKey, "content": tt.content}))
+		require.NoError(t, err)
+		require.Equal(t, tt.want, ev.Membership())
+	}
+}
+
+func TestDefaultVersionIsTheSpecifications(t *testing.T) {
+	t.Parallel()
+	require.Equal(t, "12", event.DefaultVersion.ID)
+	require.True(t, event.DefaultVersion.Stable)
+	_, ok := event.LookupVersion("nope")
+	require.False(t, ok)
+	for _, v := range event.Versions {
+		got, ok := event.LookupVersion(v.ID)
+		require.True(t, ok)
+		require.Same(t, v, got)
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add(valid(f, nil))
+	f.Add(valid(f, map[string]string{"type": `"m.room.create"`, "room_id": "", "state_key": `""`, "prev_events": `[]`}))
+	f.Add(valid(f, map[string]string{"type": `"m.room.redaction"`, "content": `{"redacts":"$x"}`}))
+	f.Add(valid(f, map[string]string{"unsigned": `{"a":1}`, "type": `"\u0000\""`}))
+	f.Add([]byte(`{"type":"x","content":{"content":{}}}`))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		ev, err := event.Parse(event.DefaultVersion, raw)
+		if err != nil {
+			return
+		}
+		require.LessOrEqual(t, len(ev.JSON()), event.MaxSize)
+		_, err = id.ParseEventID(string(ev.ID()))
+		require.NoError(t, err)
+		again, err := event.Parse(event.DefaultVersion, ev.JSON())
+		require.NoError(t, err)
+		require.Equal(t, ev, again)
+		redacted, err := event.Redacted(ev)
+		require.NoError(t, err)
+		require.Equal(t, ev.ID(), redacted.ID())
+		rehashed, err := event.Parse(event.DefaultVersion, redacted.JSON())
+		require.NoError(t, err)
+		require.Equal(t, ev.ID(), rehashed.ID(), "redaction changed the id")
+		require.True(t, json.Valid(event.ClientFormat(ev, nil, true)))
+		require.True(t, json.Valid(event.StrippedState(ev)))
+	})
+}
+
+func FuzzRedact(f *testing.F) {
+	f.Add(valid(f, nil))
+	f.Add(valid(f, map[string]string{"type": `"m.room.member"`, "content": `{"third_party_invite":{"signed":1,"x":2},"membership":"join"}`}))
+	f.Add([]byte(`{"type":"m.room.create","content":3}`))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		once, err := event.Redact(event.DefaultVersion, raw)
+		if err != nil {
+			return
+		}
+		canonical, err := canonicaljson.Canonicalize(once)
+		require.NoError(t, err)
+		require.Equal(t, string(canonical), string(once))
+		twice, err := event.Redact(event.DefaultVersion, once)
+		require.NoError(t, err)
+		require.Equal(t, string(once), string(twice))
+	})
+}
