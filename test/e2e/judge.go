@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/url"
+	"os"
 
 	"github.com/jackc/pgx/v5"
 
@@ -12,8 +13,12 @@ import (
 	"github.com/myelin-hs/myelin/test/e2e/load"
 )
 
-// openTable connects to the homeserver's database as its workers do, but from the host: by the Service's address.
+// openTable connects to the homeserver's database from the host: by MYELIN_POSTGRES_URI, which the cluster tool gives,
+// or as the workers do, but by the Service's address, since the host knows no names of the cluster.
 func (t *tour) openTable(ctx context.Context) (*pgx.Conn, error) {
+	if uri := os.Getenv("MYELIN_POSTGRES_URI"); uri != "" {
+		return pgx.Connect(ctx, uri)
+	}
 	uri, err := t.kube.Secret(ctx, "myelin-postgres", "uri")
 	if err != nil {
 		return nil, err
