@@ -187,7 +187,7 @@ func (d *Debian) Install(ctx context.Context, names ...string) error {
 		for _, name := range names {
 			if unit := services[name]; unit != "" && found("systemctl") {
 				if err := do(ctx, "systemctl", "disable", unit); err != nil {
-					return err
+					d.progress.Say("%s will start with the machine: %v", unit, err)
 				}
 			}
 		}

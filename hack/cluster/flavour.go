@@ -47,7 +47,7 @@ func dockerWorks(ctx context.Context) bool {
 // up starts the cluster, or completes the one that is there.
 func up(ctx context.Context, set Settings) error {
 	p := newProgress(set.Out)
-	unlock, err := lock(ctx, set.State+".lock")
+	unlock, err := exclude(ctx, set.State)
 	if err != nil {
 		return err
 	}
@@ -84,7 +84,10 @@ func up(ctx context.Context, set Settings) error {
 	case Kind:
 		err = s.upKind(ctx, p, set.Namespace)
 	default:
-		err = s.upCurrent(ctx, p, set.Namespace)
+		// Again, for what the Secrets are made of.
+		if err = preflight(ctx, set, Current).err(); err == nil {
+			err = s.upCurrent(ctx, p, set.Namespace)
+		}
 	}
 	if err != nil {
 		return err
@@ -96,12 +99,11 @@ func up(ctx context.Context, set Settings) error {
 // down removes what up made, however far that went.
 func down(ctx context.Context, set Settings) error {
 	p := newProgress(set.Out)
-	unlock, err := lock(ctx, set.State+".lock")
+	unlock, err := exclude(ctx, set.State)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	defer os.Remove(set.State + ".lock")
 	if isOurPolicy(policyFile) {
 		if err := os.Remove(policyFile); err != nil {
 			return err

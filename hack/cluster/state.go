@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -150,4 +151,19 @@ func lock(ctx context.Context, path string) (unlock func(), err error) {
 		return nil, fmt.Errorf("another command holds %s: %w", path, err)
 	}
 	return func() { f.Close() }, nil
+}
+
+// exclude keeps two commands from changing one cluster at once. The lock is a
+// socket without a file, since down leaves no file behind; it too goes with its
+// holder.
+func exclude(ctx context.Context, dir string) (done func(), err error) {
+	var listener net.Listener
+	err = await(ctx, 20*time.Minute, 100*time.Millisecond, func(ctx context.Context) error {
+		listener, err = new(net.ListenConfig).Listen(ctx, "unix", "@myelin-cluster "+dir)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("another command is changing the cluster in %s: %w", dir, err)
+	}
+	return func() { listener.Close() }, nil
 }

@@ -44,17 +44,19 @@ func TestCreateStateRefusesAStrangersFolder(t *testing.T) {
 
 func TestLockKeepsASecondCommandOut(t *testing.T) {
 	t.Parallel()
-	file := filepath.Join(t.TempDir(), "lock")
-	unlock, err := lock(t.Context(), file)
-	require.NoError(t, err)
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-	defer cancel()
-	_, err = lock(ctx, file)
-	require.Error(t, err)
-	unlock()
-	unlock, err = lock(t.Context(), file)
-	require.NoError(t, err)
-	unlock()
+	path := filepath.Join(t.TempDir(), "lock")
+	for name, take := range map[string]func(context.Context, string) (func(), error){"lock": lock, "exclude": exclude} {
+		done, err := take(t.Context(), path)
+		require.NoError(t, err, name)
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		_, err = take(ctx, path)
+		cancel()
+		require.ErrorContains(t, err, "another command", name)
+		done()
+		done, err = take(t.Context(), path)
+		require.NoError(t, err, name)
+		done()
+	}
 }
 
 func TestForbidServicesLeavesTheMachinesPolicy(t *testing.T) {
