@@ -1,0 +1,97 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/myelin-hs/myelin/pkg/event"
+	"github.com/myelin-hs/myelin/pkg/id"
+	"github.com/myelin-hs/myelin/pkg/position"
+)
+
+// An Event is an event of a room where it stands in the stream.
+type Event struct {
+	*event.Event
+	Position position.Position
+	// Whose local echo it is, for unsigned.transaction_id; both are "" where there is none.
+	DeviceID id.DeviceID
+	TxnID    string
+}
+
+const (
+	sqlEventsBackward = `
+SELECT position, event_id, device_id, txn_id, json FROM event
+WHERE slot = $1 AND room_id = $2 AND position > $3 AND position <= $4
+ORDER BY position DESC LIMIT $5`
+	sqlEventsForward = `
+SELECT position, event_id, device_id, txn_id, json FROM event
+WHERE slot = $1 AND room_id = $2 AND position > $3 AND position <= $4
+ORDER BY position LIMIT $5`
+	sqlEvent = `
+SELECT position, event_id, device_id, txn_id, json FROM event
+WHERE slot = $1 AND room_id = $2 AND event_id = $3`
+)
+
+// EventsBackward returns at most limit events of (after, upTo], newest first.
+func (s *Store) EventsBackward(ctx context.Context, r Room, after, upTo position.Position, limit int) ([]Event, error) {
+	return s.events(ctx, r, sqlEventsBackward, r.slot(), r.ID, after, upTo, limit)
+}
+
+// EventsForward returns at most limit events of (after, upTo], oldest first.
+func (s *Store) EventsForward(ctx context.Context, r Room, after, upTo position.Position, limit int) ([]Event, error) {
+	return s.events(ctx, r, sqlEventsForward, r.slot(), r.ID, after, upTo, limit)
+}
+
+// Event returns one event of the room; false if the room has no such event.
+func (s *Store) Event(ctx context.Context, r Room, eventID id.EventID) (Event, bool, error) {
+	found, err := s.events(ctx, r, sqlEvent, r.slot(), r.ID, eventID)
+	if err != nil || len(found) == 0 {
+		return Event{}, false, err
+	}
+	return found[0], true, nil
+}
+
+// events runs a query for position, event_id, device_id, txn_id and json of events of r.
+func (s *Store) events(ctx context.Context, r Room, sql string, args ...any) ([]Event, error) {
+	rows, err := s.db.Query(ctx, sql, args...)
+	if err != nil {
+		return nil, fmt.Errorf("read events of %s: %w", r.ID, err)
+	}
+	found, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (Event, error) {
+		var e Event
+		var eventID id.EventID
+		var raw []byte
+		if err := row.Scan(&e.Position, &eventID, &e.DeviceID, &e.TxnID, &raw); err != nil {
+			return Event{}, err
+		}
+		e.Event, err = event.Load(r.Version, eventID, raw)
+		return e, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read events of %s: %w", r.ID, err)
+	}
+	return found, nil
+}
+
+const sqlAnsweredRequest = `
+SELECT event_id FROM request_dedupe
+WHERE day >= request_dedupe_day() - 2 AND user_id = $1 AND device_id = $2 AND path_hash = $3 AND txn_id = $4
+ORDER BY day DESC LIMIT 1`
+
+// AnsweredRequest returns the event that a client's write was answered with, false if it was not answered yet.
+// pathHash names what txnID is unique within.
+func (s *Store) AnsweredRequest(ctx context.Context, user id.UserID, device id.DeviceID, pathHash []byte,
+	txnID string) (id.EventID, bool, error) {
+	var eventID id.EventID
+	err := s.db.QueryRow(ctx, sqlAnsweredRequest, user, device, pathHash, txnID).Scan(&eventID)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return "", false, nil
+	}
+	if err != nil {
+		return "", false, fmt.Errorf("look up a request: %w", err)
+	}
+	return eventID, true, nil
+}
