@@ -77,14 +77,18 @@ func (b *Binaries) Build(ctx context.Context, names ...string) error {
 }
 
 func (b *Binaries) build(ctx context.Context, name string) error {
-	dir, pkg := ".", "k8s.io/kubernetes/cmd/"+name
+	dir, err := sources()
+	if err != nil {
+		return err
+	}
+	pkg := "k8s.io/kubernetes/cmd/" + name
 	switch name {
 	case "coredns":
-		dir, pkg = "coredns", "."
+		dir, pkg = filepath.Join(dir, "coredns"), "."
 	case "pause":
 		pkg = "./pause"
 	case "kind":
-		dir, pkg = "kind", "sigs.k8s.io/kind"
+		dir, pkg = filepath.Join(dir, "kind"), "sigs.k8s.io/kind"
 	}
 	fresh := b.Path("." + name + ".new")
 	defer os.Remove(fresh)
@@ -97,6 +101,22 @@ func (b *Binaries) build(ctx context.Context, name string) error {
 		return fmt.Errorf("%w\n%s", err, bytes.TrimSpace(out))
 	}
 	return os.Rename(fresh, b.Path(name))
+}
+
+// sources finds this program's own folder, whose go.mod says what to build: the
+// working directory, or hack/cluster of the checkout that that or the program
+// is in.
+func sources() (string, error) {
+	candidates := []string{".", "hack/cluster"}
+	if self, err := os.Executable(); err == nil {
+		candidates = append(candidates, filepath.Join(filepath.Dir(self), "..", "hack", "cluster"))
+	}
+	for _, dir := range candidates {
+		if data, err := os.ReadFile(filepath.Join(dir, "go.mod")); err == nil && string(data) == moduleFile {
+			return filepath.Abs(dir)
+		}
+	}
+	return "", fmt.Errorf("hack/cluster, as this program was built from it, is not found from the working directory")
 }
 
 // versionFlags are the linker's flags by which Kubernetes' binaries know their

@@ -142,11 +142,11 @@ func env(set Settings) error {
 	if err != nil {
 		return noCluster(err)
 	}
-	b, err := openBinaries(nil)
+	kubectl, err := s.clientKubectl()
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(set.Out, "export CLUSTER=%s\nexport KUBECONFIG='%s'\nexport KUBECTL='%s'\n", s.Flavour, s.kubeconfig(), b.Path("kubectl"))
+	fmt.Fprintf(set.Out, "export CLUSTER=%s\nexport KUBECONFIG='%s'\nexport KUBECTL='%s'\n", s.Flavour, s.kubeconfig(), kubectl)
 	for _, uri := range s.hostURIs() {
 		fmt.Fprintf(set.Out, "export %s='%s'\n", uri[0], uri[1])
 	}

@@ -163,6 +163,10 @@ func imageCommand(ctx context.Context, set Settings, args []string) error {
 	if err != nil {
 		return noCluster(err)
 	}
+	if s.Flavour == Current {
+		fmt.Fprintf(set.Out, "the cluster pulls %s by itself: make sure that it is in a registry which it reaches\n", args[0])
+		return nil
+	}
 	return newProgress(set.Out).Step(ctx, "loaded image "+args[0], func(ctx context.Context) error {
 		return s.loadImage(ctx, Image{Ref: args[0], Binaries: args[1:]})
 	})
@@ -187,6 +191,6 @@ func (s *State) loadImage(ctx context.Context, image Image) error {
 	case Kind:
 		return s.kind(ctx, "load", "image-archive", f.Name(), "--name", kindName)
 	default:
-		return fmt.Errorf("a cluster that is not made here is loaded by your registry: push %s there", image.Ref)
+		return fmt.Errorf("no image can be loaded into a cluster of the flavour %s", s.Flavour)
 	}
 }
