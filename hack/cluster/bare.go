@@ -152,4 +152,3 @@ func (s *State) prepare(ctx context.Context) error {
 	}
 	return s.writeKubeconfigs()
 }
-
