@@ -1,0 +1,140 @@
+package eventauth_test
+
+import (
+	"encoding/json"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/myelin-hs/myelin/pkg/event"
+	"github.com/myelin-hs/myelin/pkg/eventauth"
+	"github.com/myelin-hs/myelin/pkg/id"
+)
+
+// Users of the tests. The creator made the room; who is what else is up to each test.
+const (
+	creator = "@creator:hs.example"
+	co      = "@co:hs.example"
+	alice   = "@alice:hs.example"
+	bob     = "@bob:hs.example"
+	carol   = "@carol:hs.example"
+	remote  = "@remote:other.example"
+)
+
+const someEvent = "$BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB"
+
+// A room is a state under construction.
+type room struct {
+	t      testing.TB
+	v      *event.Version
+	create *event.Event
+	state  eventauth.MapState
+}
+
+type fields map[string]any
+
+// parse makes an event out of its JSON fields, with what every event needs added where it is missing.
+func parse(t testing.TB, v *event.Version, f fields) *event.Event {
+	all := fields{
+		"auth_events": []string{}, "prev_events": []string{someEvent}, "depth": 3, "origin_server_ts": 5,
+		"hashes": fields{}, "signatures": fields{}, "content": fields{},
+	}
+	for key, value := range f {
+		if value == nil {
+			delete(all, key)
+		} else {
+			all[key] = value
+		}
+	}
+	raw, err := json.Marshal(all)
+	require.NoError(t, err)
+	ev, err := event.Parse(v, raw)
+	require.NoError(t, err)
+	return ev
+}
+
+// newRoom has a create event and its sender, joined.
+func newRoom(t testing.TB, v *event.Version, content fields) *room {
+	if content == nil {
+		content = fields{}
+	}
+	content["room_version"] = "12"
+	r := &room{t: t, v: v, state: eventauth.MapState{}}
+	r.create = parse(t, v, fields{"type": "m.room.create", "state_key": "", "sender": creator, "content": content, "prev_events": []string{}})
+	r.put(r.create)
+	r.member(creator, "join")
+	return r
+}
+
+func (r *room) put(ev *event.Event) {
+	key, ok := ev.StateKey()
+	require.True(r.t, ok)
+	r.state[eventauth.StateKeyTuple{Type: ev.Type(), StateKey: key}] = ev
+}
+
+// event makes an event of this room.
+func (r *room) event(sender, evType string, stateKey any, content fields) *event.Event {
+	f := fields{"room_id": r.create.RoomID(), "sender": sender, "type": evType, "content": content}
+	if stateKey != nil {
+		f["state_key"] = stateKey
+	}
+	return parse(r.t, r.v, f)
+}
+
+func (r *room) member(user, membership string) {
+	r.put(r.event(user, "m.room.member", user, fields{"membership": membership}))
+}
+
+func (r *room) levels(content fields) {
+	r.put(r.event(creator, "m.room.power_levels", "", content))
+}
+
+func (r *room) joinRule(rule string) {
+	r.put(r.event(creator, "m.room.join_rules", "", fields{"join_rule": rule}))
+}
+
+// allow and refuse check ev against the room; rule is what refuses it.
+func (r *room) allow(ev *event.Event) {
+	r.t.Helper()
+	require.NoError(r.t, eventauth.Check(r.v, ev, r.state))
+}
+
+func (r *room) refuse(rule string, ev *event.Event) {
+	r.t.Helper()
+	requireRule(r.t, rule, eventauth.Check(r.v, ev, r.state))
+}
+
+func requireRule(t testing.TB, rule string, err error) {
+	t.Helper()
+	var rejection *eventauth.Rejection
+	require.ErrorAs(t, err, &rejection)
+	require.Equal(t, rule, rejection.Rule, rejection.Reason)
+	require.NotEmpty(t, rejection.Reason)
+}
+
+// usual is a room in which the members of most tests are: alice with 50, bob with 0, carol not in it.
+func usual(t testing.TB) *room {
+	r := newRoom(t, event.DefaultVersion, nil)
+	r.member(alice, "join")
+	r.member(bob, "join")
+	r.levels(fields{"users": fields{alice: 50}})
+	return r
+}
+
+// message is a message event by sender.
+func (r *room) message(sender string) *event.Event {
+	return r.event(sender, "m.room.message", nil, fields{"body": "x"})
+}
+
+// change is a membership event: sender makes target's membership so.
+func (r *room) change(sender, target, membership string) *event.Event {
+	return r.event(sender, "m.room.member", target, fields{"membership": membership})
+}
+
+func userIDs(users ...string) []id.UserID {
+	ids := make([]id.UserID, len(users))
+	for i, u := range users {
+		ids[i] = id.UserID(u)
+	}
+	return ids
+}
