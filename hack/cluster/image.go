@@ -154,7 +154,7 @@ func addBinary(path string, add func(string, int64, int64, io.Reader) error) err
 // imageCommand packs the image and loads it into the cluster.
 func imageCommand(ctx context.Context, set Settings, args []string) error {
 	if len(args) < 2 {
-		return errors.New("usage: image NAME:TAG BINARY...")
+		return errors.New("usage: image NAME:TAG BINARY [BINARY…] (the first is the entrypoint)")
 	}
 	if !strings.Contains(filepath.Base(args[0]), ":") {
 		return fmt.Errorf("image %q has no tag; write NAME:TAG", args[0])
