@@ -68,7 +68,7 @@ func TestRule10_6To10_10Changes(t *testing.T) {
 		return fields{
 			"users":  fields{alice: 50, bob: 50, carol: 10, remote: 70},
 			"events": fields{"high": 70, "mine": 50, "low": 10}, "notifications": fields{"room": 60, "x": 20},
-			"ban": 70, "kick": 30, "state_default": 20,
+			"ban": 70, "kick": 30, "state_default": 20, "invite": 50,
 		}
 	}
 	set := func(object, key string, value any) func(fields) {
@@ -92,6 +92,7 @@ func TestRule10_6To10_10Changes(t *testing.T) {
 		"10.6 change a level below":        {set("", "kick", 50), ""},
 		"10.6 remove a level below":        {set("", "kick", nil), ""},
 		"10.6 add one":                     {set("", "redact", 50), ""},
+		"10.6 lower one at my level":       {set("", "invite", 10), ""},
 		"10.6.1 lower one above":           {set("", "ban", 10), "10.6.1"},
 		"10.6.1 remove one above":          {set("", "ban", nil), "10.6.1"},
 		"10.6.2 raise one too high":        {set("", "kick", 51), "10.6.2"},
@@ -168,12 +169,12 @@ func TestLevelsInStringsCountInOlderVersions(t *testing.T) {
 	t.Parallel()
 	older := *event.DefaultVersion
 	older.IntegerPowerLevels = false
-	for text, want := range map[string]int64{`"100"`: 100, `" +00100 "`: 100, `"-5"`: -5, `7`: 7} {
+	for text, want := range map[string]int64{`"100"`: 100, `" +00100 "`: 100, `"-5"`: -5, `7`: 7, `"9007199254740991"`: 1<<53 - 1, `"-9007199254740991"`: -1<<53 + 1} {
 		p, err := eventauth.ParsePowerLevels(&older, json.RawMessage(`{"users":{"@a:b":`+text+`}}`))
 		require.NoError(t, err, text)
 		require.Equal(t, want, p.User("@a:b"))
 	}
-	for _, text := range []string{`""`, `"1.5"`, `"0x10"`, `"1_000"`, `null`, `"9007199254740992"`} {
+	for _, text := range []string{`""`, `"1.5"`, `"0x10"`, `"1_000"`, `null`, `"9007199254740992"`, `"-9007199254740992"`} {
 		_, err := eventauth.ParsePowerLevels(&older, json.RawMessage(`{"ban":`+text+`}`))
 		requireRule(t, "10.1", err)
 	}
