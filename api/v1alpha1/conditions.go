@@ -1,0 +1,62 @@
+package v1alpha1
+
+// Conditions that every kind has. They follow kstatus: Ready says whether it works, Reconciling and Stalled, present with
+// status True only, say whether the operator is still at it or has given up until something changes.
+const (
+	ConditionReady       = "Ready"
+	ConditionReconciling = "Reconciling"
+	ConditionStalled     = "Stalled"
+)
+
+// Conditions of a Homeserver.
+const (
+	// ConditionDatabaseReady: the database behind the secret is this homeserver's, and its schema is up to date.
+	ConditionDatabaseReady = "DatabaseReady"
+	// ConditionSecretsReady: the secrets that are named are there, with the keys that are named.
+	ConditionSecretsReady = "SecretsReady"
+	// ConditionWorkersReady: every role that a homeserver needs has a ready worker.
+	ConditionWorkersReady = "WorkersReady"
+	// ConditionShardsClaimed: every shard is claimed by a live worker.
+	ConditionShardsClaimed = "ShardsClaimed"
+)
+
+// Reasons of conditions. The list is fixed: scripts and alerts may match on them. A message says what to do, in a sentence.
+const (
+	// Database: the first six are also written by `worker migrate`.
+	ReasonMigrated                     = "Migrated"
+	ReasonDatabaseUnreachable          = "DatabaseUnreachable"
+	ReasonDatabaseAuthenticationFailed = "DatabaseAuthenticationFailed"
+	ReasonDatabaseIdentityChanged      = "DatabaseIdentityChanged"
+	ReasonDatabaseClaimed              = "DatabaseClaimed"
+	ReasonMigrationFailed              = "MigrationFailed"
+	ReasonMigrationRunning             = "MigrationRunning"
+
+	// Secrets.
+	ReasonSecretsFound     = "SecretsFound"
+	ReasonSecretMissing    = "SecretMissing"
+	ReasonSecretKeyMissing = "SecretKeyMissing"
+
+	// Workers and shards.
+	ReasonWorkersReady    = "WorkersReady"
+	ReasonWorkersNotReady = "WorkersNotReady"
+	ReasonRoleMissing     = "RoleMissing"
+	ReasonShardsClaimed   = "ShardsClaimed"
+	ReasonShardsUnclaimed = "ShardsUnclaimed"
+	ReasonClaimed         = "Claimed"
+	ReasonUnclaimed       = "Unclaimed"
+	ReasonUnowned         = "Unowned"
+	ReasonStatusUnknown   = "StatusUnknown"
+
+	// Pools.
+	ReasonAllReplicasReady   = "AllReplicasReady"
+	ReasonScaledToZero       = "ScaledToZero"
+	ReasonReplicasNotReady   = "ReplicasNotReady"
+	ReasonRollingOut         = "RollingOut"
+	ReasonRolloutStuck       = "RolloutStuck"
+	ReasonHomeserverMissing  = "HomeserverMissing"
+	ReasonWaitingForDatabase = "WaitingForDatabase"
+
+	// All.
+	ReasonReady     = "Ready"
+	ReasonNameTaken = "NameTaken"
+)

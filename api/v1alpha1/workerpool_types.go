@@ -1,0 +1,151 @@
+package v1alpha1
+
+import (
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// Role is what a worker does.
+// +kubebuilder:validation:Enum=gateway;client;persister;sync;federation-inbound
+type Role string
+
+const (
+	RoleGateway           Role = "gateway"
+	RoleClient            Role = "client"
+	RolePersister         Role = "persister"
+	RoleSync              Role = "sync"
+	RoleFederationInbound Role = "federation-inbound"
+)
+
+// RequiredRoles are the roles without which a homeserver does not serve clients.
+var RequiredRoles = []Role{RoleGateway, RoleClient, RolePersister, RoleSync}
+
+// WorkerPoolSpec is a number of identical workers.
+type WorkerPoolSpec struct {
+	// homeserverRef names the Homeserver that the pool works for, in the same namespace. It cannot be changed.
+	// +required
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="homeserverRef cannot be changed: make a new WorkerPool for the other Homeserver"
+	HomeserverRef LocalReference `json:"homeserverRef"`
+
+	// roles of the pool's workers. One worker can have several.
+	// +required
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=5
+	Roles []Role `json:"roles"`
+
+	// replicas is how many workers there should be. Any number can come and go at any time; kubectl scale and
+	// HorizontalPodAutoscalers set it.
+	// +optional
+	// +kubebuilder:default=1
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=300
+	Replicas *int32 `json:"replicas,omitempty"`
+
+	// resources of each worker.
+	// +optional
+	// +kubebuilder:default={requests: {cpu: "50m", memory: "64Mi"}, limits: {memory: "512Mi"}}
+	Resources Resources `json:"resources,omitempty"`
+
+	// maxConnections bounds the database connections of each worker.
+	// +optional
+	// +kubebuilder:validation:Minimum=2
+	// +kubebuilder:validation:Maximum=500
+	MaxConnections *int32 `json:"maxConnections,omitempty"`
+
+	// logLevel of the workers.
+	// +optional
+	// +kubebuilder:default=info
+	// +kubebuilder:validation:Enum=debug;info;warn;error
+	LogLevel string `json:"logLevel,omitempty"`
+
+	// nodeSelector restricts the nodes that the workers run on.
+	// +optional
+	// +kubebuilder:validation:MaxProperties=32
+	NodeSelector map[string]string `json:"nodeSelector,omitempty"`
+}
+
+// Resources are what a worker reserves and may use.
+// +kubebuilder:validation:XValidation:rule="!has(self.requests) || !has(self.limits) || !has(self.requests.memory) || !has(self.limits.memory) || quantity(string(self.requests.memory)).compareTo(quantity(string(self.limits.memory))) <= 0",message="resources.requests.memory must not be greater than resources.limits.memory"
+// +kubebuilder:validation:XValidation:rule="!has(self.requests) || !has(self.limits) || !has(self.requests.cpu) || !has(self.limits.cpu) || quantity(string(self.requests.cpu)).compareTo(quantity(string(self.limits.cpu))) <= 0",message="resources.requests.cpu must not be greater than resources.limits.cpu"
+type Resources struct {
+	// requests is what a node must have free.
+	// +optional
+	Requests ResourceAmounts `json:"requests,omitempty"`
+	// limits is what a worker may use. The Go runtime is told to stay a tenth below the memory limit.
+	// +optional
+	Limits ResourceAmounts `json:"limits,omitempty"`
+}
+
+// ResourceAmounts are amounts of processor time and memory.
+// +kubebuilder:validation:XValidation:rule="!has(self.memory) || quantity(string(self.memory)).compareTo(quantity('16Mi')) >= 0",message="resources memory must be at least 16Mi"
+type ResourceAmounts struct {
+	// cpu in cores, as in 500m or 2.
+	// +optional
+	CPU *resource.Quantity `json:"cpu,omitempty"`
+	// memory in bytes, as in 512Mi.
+	// +optional
+	Memory *resource.Quantity `json:"memory,omitempty"`
+}
+
+// WorkerPoolStatus is what the operator last saw of a pool.
+type WorkerPoolStatus struct {
+	// observedGeneration is the generation of the spec that this status is about.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+	// replicas is how many pods there are.
+	// +optional
+	Replicas int32 `json:"replicas"`
+	// readyReplicas is how many of them are ready.
+	// +optional
+	ReadyReplicas int32 `json:"readyReplicas"`
+	// updatedReplicas is how many of them have the newest pod template.
+	// +optional
+	UpdatedReplicas int32 `json:"updatedReplicas"`
+	// selector of the pool's pods, as a string, for the scale subresource.
+	// +optional
+	// +kubebuilder:validation:MaxLength=512
+	Selector string `json:"selector,omitempty"`
+	// conditions say what works and what does not.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	// +kubebuilder:validation:MaxItems=16
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+}
+
+// WorkerPool is a number of identical worker pods with given roles.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:subresource:scale:specpath=.spec.replicas,statuspath=.status.replicas,selectorpath=.status.selector
+// +kubebuilder:resource:shortName=wp,categories={myelin,all}
+// +kubebuilder:printcolumn:name="Homeserver",type=string,JSONPath=`.spec.homeserverRef.name`
+// +kubebuilder:printcolumn:name="Roles",type=string,JSONPath=`.spec.roles`
+// +kubebuilder:printcolumn:name="Desired",type=integer,JSONPath=`.spec.replicas`
+// +kubebuilder:printcolumn:name="Pods",type=integer,JSONPath=`.status.replicas`
+// +kubebuilder:printcolumn:name="Available",type=integer,JSONPath=`.status.readyReplicas`
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
+// +kubebuilder:printcolumn:name="Message",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].message`,priority=1
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:validation:XValidation:rule="self.metadata.name.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$') && size(self.metadata.name) <= 52",message="metadata.name must use only a-z, 0-9 and -, and have at most 52 characters: pods are named after it"
+type WorkerPool struct {
+	metav1.TypeMeta `json:",inline"`
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+	// spec is what the pool should be.
+	// +required
+	Spec WorkerPoolSpec `json:"spec"`
+	// status is what the operator last saw.
+	// +optional
+	Status WorkerPoolStatus `json:"status,omitempty"`
+}
+
+// WorkerPoolList is a list of WorkerPools.
+// +kubebuilder:object:root=true
+type WorkerPoolList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []WorkerPool `json:"items"`
+}

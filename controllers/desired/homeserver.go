@@ -1,0 +1,90 @@
+package desired
+
+import (
+	metav1ac "k8s.io/client-go/applyconfigurations/meta/v1"
+
+	"github.com/myelin-hs/myelin/api/v1alpha1"
+)
+
+// Key is a key in a Secret.
+type Key struct{ Secret, Key string }
+
+// Owner is the object that owns what is built, as its controller.
+type Owner struct{ Kind, Name, UID string }
+
+// Homeserver is what builders need to know of a Homeserver. Optional keys are nil when unset.
+type Homeserver struct {
+	Namespace, Name, ServerName, Image, PublicBaseURL string
+	PullSecrets                                       []string
+	Postgres, Redis, Credential, SigningKey           Key
+	RegistrationMode                                  string
+	RegistrationToken, RegistrationSharedSecret       *Key
+	Shards                                            int32
+	// DatabaseID is the recorded database; empty before the first migration.
+	DatabaseID string
+	// Inputs is the keyed hash of the image and secrets that the pods are made for.
+	Inputs string
+}
+
+// HomeserverOf extracts what builders need. Inputs are left to the caller.
+func HomeserverOf(hs *v1alpha1.Homeserver) Homeserver {
+	d := Homeserver{
+		Namespace: hs.Namespace, Name: hs.Name, ServerName: hs.Spec.ServerName, Image: hs.Spec.Image,
+		PublicBaseURL:            hs.Spec.PublicBaseURL,
+		Postgres:                 Key{hs.Spec.Postgres.SecretRef.Name, hs.Spec.Postgres.SecretRef.Key},
+		Redis:                    Key{hs.Spec.Redis.SecretRef.Name, hs.Spec.Redis.SecretRef.Key},
+		Credential:               Key{CredentialSecret(hs.Name), "credential"},
+		SigningKey:               Key{SigningKeySecret(hs.Name), "signing.key"},
+		RegistrationMode:         string(hs.Spec.Registration.Mode),
+		RegistrationToken:        keyOf(hs.Spec.Registration.TokenSecretRef),
+		RegistrationSharedSecret: keyOf(hs.Spec.Registration.SharedSecretRef),
+		Shards:                   hs.Spec.Shards,
+	}
+	if k := keyOf(hs.Spec.InternalCredentialSecretRef); k != nil {
+		d.Credential = *k
+	}
+	if k := keyOf(hs.Spec.SigningKeySecretRef); k != nil {
+		d.SigningKey = *k
+	}
+	for _, s := range hs.Spec.ImagePullSecrets {
+		d.PullSecrets = append(d.PullSecrets, s.Name)
+	}
+	if hs.Status.Database != nil {
+		d.DatabaseID = hs.Status.Database.ID
+	}
+	return d
+}
+
+func keyOf(ref *v1alpha1.SecretKeyRef) *Key {
+	if ref == nil {
+		return nil
+	}
+	return &Key{ref.Name, ref.Key}
+}
+
+// Keys are all the Secret keys that the homeserver's pods read.
+func (h Homeserver) Keys() []Key {
+	keys := []Key{h.Postgres, h.Redis, h.Credential, h.SigningKey}
+	for _, k := range []*Key{h.RegistrationToken, h.RegistrationSharedSecret} {
+		if k != nil {
+			keys = append(keys, *k)
+		}
+	}
+	return keys
+}
+
+// ID claims the database for this Homeserver. It is a name and not a uid, so that a Homeserver that is deleted and made
+// again, or restored in another cluster, finds its own database.
+func (h Homeserver) ID() string { return h.Namespace + "/" + h.Name }
+
+// CredentialSecret is the Secret that the operator makes for the internal credential.
+func CredentialSecret(homeserver string) string { return homeserver + "-internal" }
+
+// SigningKeySecret is the Secret that the operator makes for the signing key.
+func SigningKeySecret(homeserver string) string { return homeserver + "-signing-key" }
+
+func (o Owner) reference() *metav1ac.OwnerReferenceApplyConfiguration {
+	return metav1ac.OwnerReference().
+		WithAPIVersion(v1alpha1.GroupVersion.String()).WithKind(o.Kind).WithName(o.Name).WithUID(uid(o.UID)).
+		WithController(true).WithBlockOwnerDeletion(true)
+}

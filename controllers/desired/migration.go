@@ -1,0 +1,61 @@
+package desired
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"strconv"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/labels"
+	batchv1ac "k8s.io/client-go/applyconfigurations/batch/v1"
+	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
+)
+
+// Inputs hashes the image and the contents of the secrets that pods read, keyed by the internal credential, so that the
+// hash, which is public, tells nothing about a weak password. 10 hex digits.
+func Inputs(credential []byte, image string, contents ...[]byte) string {
+	mac := hmac.New(sha256.New, credential)
+	fmt.Fprintf(mac, "%d:%s", len(image), image)
+	for _, c := range contents {
+		fmt.Fprintf(mac, "%d:", len(c))
+		mac.Write(c)
+	}
+	return hex.EncodeToString(mac.Sum(nil))[:10]
+}
+
+// Migration is the attempt-th Job that migrates the database and says whose it is. It is not retried by Kubernetes: the
+// operator makes the next attempt, because it may know by then that the secret has changed.
+func Migration(h Homeserver, attempt int, o Owner) *batchv1ac.JobApplyConfiguration {
+	name := fmt.Sprintf("%s-migrate-%s-%d", h.Name, h.Inputs, attempt)
+	l := merge(managed(h.Name), MigrationJobs(h.Name), labels.Set{LabelInputs: h.Inputs, LabelAttempt: strconv.Itoa(attempt)})
+	args := []string{
+		"migrate",
+		"--server-name=" + h.ServerName,
+		"--homeserver-id=" + h.ID(),
+		"--shards=" + strconv.Itoa(int(h.Shards)),
+		"--result-file=" + corev1.TerminationMessagePathDefault,
+		"--log-format=json",
+	}
+	if h.DatabaseID != "" {
+		args = append(args, "--database-id="+h.DatabaseID)
+	}
+	files := []secretFile{postgresFile(h)}
+	return batchv1ac.Job(name, h.Namespace).
+		WithLabels(l).
+		WithOwnerReferences(o.reference()).
+		WithSpec(batchv1ac.JobSpec().
+			WithBackoffLimit(0).
+			WithActiveDeadlineSeconds(600).
+			WithTemplate(corev1ac.PodTemplateSpec().
+				WithLabels(labels.Set{labelName: appName, labelComponent: ComponentMigration}).
+				WithSpec(podSpec(h, files).
+					WithRestartPolicy(corev1.RestartPolicyNever).
+					WithContainers(container(h, "migrate", args...).
+						WithEnv(fileEnv(files)...).
+						WithResources(corev1ac.ResourceRequirements().
+							WithRequests(corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("50m"), corev1.ResourceMemory: resource.MustParse("32Mi")}).
+							WithLimits(corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("256Mi")}))))))
+}

@@ -1,0 +1,46 @@
+package homeserver
+
+import (
+	"context"
+	"fmt"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/myelin-hs/myelin/api/v1alpha1"
+	"github.com/myelin-hs/myelin/controllers/desired"
+)
+
+func (c *Controller) applyServices(ctx context.Context, hs *v1alpha1.Homeserver, d desired.Homeserver, owner desired.Owner) error {
+	for _, service := range desired.Services(d, owner) {
+		if err := c.apply.Apply(ctx, service, &corev1.Service{}, hs.UID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// applyMigration starts the Job that was decided, and removes those of no more use: one for a secret that has changed must
+// not go on.
+func (c *Controller) applyMigration(ctx context.Context, hs *v1alpha1.Homeserver, d desired.Homeserver, owner desired.Owner, s *seen, decided decision) error {
+	stale := s.stale
+	if n := decided.migration.Start; n > 0 {
+		d.Inputs = s.inputs
+		if err := c.apply.Apply(ctx, desired.Migration(d, n, owner), &batchv1.Job{}, hs.UID); err != nil {
+			return err
+		}
+		if s.current != "" {
+			stale = append(stale, s.current)
+		}
+	}
+	for _, name := range stale {
+		job := &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Namespace: hs.Namespace, Name: name}}
+		if err := c.client.Delete(ctx, job, client.PropagationPolicy(metav1.DeletePropagationBackground)); client.IgnoreNotFound(err) != nil {
+			return fmt.Errorf("delete the Job %s: %w", name, err)
+		}
+		c.apply.Forget("Job", hs.Namespace, name)
+	}
+	return nil
+}

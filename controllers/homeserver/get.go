@@ -1,0 +1,180 @@
+package homeserver
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"strconv"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/myelin-hs/myelin/api/v1alpha1"
+	"github.com/myelin-hs/myelin/controllers/desired"
+	"github.com/myelin-hs/myelin/controllers/plan"
+)
+
+// seen is all that a pass looks at.
+type seen struct {
+	keys    []plan.SecretKey
+	inputs  string // empty while a secret is missing
+	newest  *plan.Attempt
+	current string   // name of the newest attempt's Job
+	stale   []string // names of Jobs for other inputs, and of earlier attempts
+	pools   []plan.PoolSeen
+	shards  []metav1.ConditionStatus
+}
+
+func (c *Controller) look(ctx context.Context, hs *v1alpha1.Homeserver, d desired.Homeserver) (*seen, error) {
+	s := &seen{}
+	if err := c.lookAtSecrets(ctx, d, s); err != nil {
+		return nil, err
+	}
+	if err := c.lookAtJobs(ctx, d, s); err != nil {
+		return nil, err
+	}
+	in := client.InNamespace(hs.Namespace)
+	var pools v1alpha1.WorkerPoolList
+	if err := c.client.List(ctx, &pools, in); err != nil {
+		return nil, fmt.Errorf("list WorkerPools: %w", err)
+	}
+	for _, p := range pools.Items {
+		if p.Spec.HomeserverRef.Name == hs.Name && p.DeletionTimestamp.IsZero() {
+			s.pools = append(s.pools, plan.PoolSeen{Name: p.Name, Roles: p.Spec.Roles, Desired: replicas(p), Ready: p.Status.ReadyReplicas})
+		}
+	}
+	var shards v1alpha1.EventPersisterShardList
+	if err := c.client.List(ctx, &shards, in); err != nil {
+		return nil, fmt.Errorf("list EventPersisterShards: %w", err)
+	}
+	for _, e := range shards.Items {
+		if e.Spec.HomeserverRef.Name != hs.Name {
+			continue
+		}
+		if ready := meta.FindStatusCondition(e.Status.Conditions, v1alpha1.ConditionReady); ready != nil {
+			s.shards = append(s.shards, ready.Status)
+		}
+	}
+	return s, nil
+}
+
+func replicas(p v1alpha1.WorkerPool) int32 {
+	if p.Spec.Replicas == nil {
+		return 1
+	}
+	return *p.Spec.Replicas
+}
+
+// lookAtSecrets reads the keys that the spec names, each Secret once.
+func (c *Controller) lookAtSecrets(ctx context.Context, d desired.Homeserver, s *seen) error {
+	fields := []string{"spec.postgres.secretRef", "spec.redis.secretRef", "spec.internalCredentialSecretRef", "spec.signingKeySecretRef"}
+	if d.RegistrationToken != nil {
+		fields = append(fields, "spec.registration.tokenSecretRef")
+	}
+	if d.RegistrationSharedSecret != nil {
+		fields = append(fields, "spec.registration.sharedSecretRef")
+	}
+	read := map[string]*corev1.Secret{}
+	var contents [][]byte
+	for i, k := range d.Keys() {
+		if _, known := read[k.Secret]; !known {
+			var secret corev1.Secret
+			err := c.reader.Get(ctx, client.ObjectKey{Namespace: d.Namespace, Name: k.Secret}, &secret)
+			switch {
+			case err == nil:
+				read[k.Secret] = &secret
+			case apierrors.IsNotFound(err):
+				read[k.Secret] = nil
+			default:
+				return fmt.Errorf("read the Secret %s: %w", k.Secret, err)
+			}
+		}
+		key := plan.SecretKey{Field: fields[i], Secret: k.Secret, Key: k.Key}
+		if secret := read[k.Secret]; secret != nil {
+			key.SecretFound, key.Content = true, secret.Data[k.Key]
+		}
+		s.keys = append(s.keys, key)
+		contents = append(contents, key.Content)
+	}
+	if plan.Secrets(s.keys).Is() {
+		credential := read[d.Credential.Secret].Data[d.Credential.Key]
+		s.inputs = desired.Inputs(credential, d.Image, contents...)
+	}
+	return nil
+}
+
+// lookAtJobs finds the newest attempt for the present inputs, and the Jobs that are of no more use.
+func (c *Controller) lookAtJobs(ctx context.Context, d desired.Homeserver, s *seen) error {
+	var jobs batchv1.JobList
+	if err := c.client.List(ctx, &jobs, client.InNamespace(d.Namespace), client.MatchingLabels(desired.MigrationJobs(d.Name))); err != nil {
+		return fmt.Errorf("list Jobs: %w", err)
+	}
+	var newest *batchv1.Job
+	for i := range jobs.Items {
+		job := &jobs.Items[i]
+		if job.Labels[desired.LabelInputs] == s.inputs && (newest == nil || attempt(job) > attempt(newest)) {
+			newest = job
+		}
+	}
+	for i := range jobs.Items {
+		if job := &jobs.Items[i]; job != newest && job.DeletionTimestamp.IsZero() {
+			s.stale = append(s.stale, job.Name)
+		}
+	}
+	if newest == nil {
+		return nil
+	}
+	s.current = newest.Name
+	s.newest = &plan.Attempt{Number: attempt(newest)}
+	for _, cond := range newest.Status.Conditions {
+		if cond.Status == corev1.ConditionTrue && (cond.Type == batchv1.JobComplete || cond.Type == batchv1.JobFailed) {
+			s.newest.Finished, s.newest.Succeeded = true, cond.Type == batchv1.JobComplete
+			s.newest.FinishedAt = cond.LastTransitionTime.Time
+		}
+	}
+	return c.lookAtPod(ctx, newest, s.newest)
+}
+
+func attempt(job *batchv1.Job) int {
+	n, err := strconv.Atoi(job.Labels[desired.LabelAttempt])
+	if err != nil {
+		return 0 // somebody changed the label: older than all others
+	}
+	return n
+}
+
+// lookAtPod reads what the Job's newest pod says.
+func (c *Controller) lookAtPod(ctx context.Context, job *batchv1.Job, a *plan.Attempt) error {
+	var pods corev1.PodList
+	if err := c.reader.List(ctx, &pods, client.InNamespace(job.Namespace), client.MatchingLabels{batchv1.JobNameLabel: job.Name}); err != nil {
+		return fmt.Errorf("list the pods of Job %s: %w", job.Name, err)
+	}
+	var newest *corev1.Pod
+	for i := range pods.Items {
+		if p := &pods.Items[i]; newest == nil || newest.CreationTimestamp.Before(&p.CreationTimestamp) {
+			newest = p
+		}
+	}
+	if newest == nil {
+		return nil
+	}
+	for _, status := range newest.Status.ContainerStatuses {
+		if t := status.State.Terminated; t != nil {
+			r := plan.ParseResult(cmp.Or(t.Message, t.Reason))
+			a.Result = &r
+		}
+		if w := status.State.Waiting; w != nil && w.Reason != "ContainerCreating" && w.Reason != "PodInitializing" {
+			a.Waiting = w.Reason + ": " + w.Message
+		}
+	}
+	for _, cond := range newest.Status.Conditions {
+		if cond.Type == corev1.PodScheduled && cond.Status == corev1.ConditionFalse {
+			a.Waiting = cond.Reason + ": " + cond.Message
+		}
+	}
+	return nil
+}

@@ -1,0 +1,53 @@
+package homeserver
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/myelin-hs/myelin/api/v1alpha1"
+	"github.com/myelin-hs/myelin/controllers/desired"
+)
+
+// createSecrets makes the secrets that the spec leaves to the operator, where they are absent. It only ever creates: the
+// operator may not update Secrets at all.
+func (c *Controller) createSecrets(ctx context.Context, hs *v1alpha1.Homeserver, d desired.Homeserver, owner desired.Owner) error {
+	if hs.Spec.InternalCredentialSecretRef == nil {
+		err := c.createSecret(ctx, d.Namespace, d.Credential.Secret, desired.CredentialLength, func(random []byte) *corev1.Secret {
+			return desired.InternalCredential(d, owner, random)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if hs.Spec.SigningKeySecretRef == nil {
+		return c.createSecret(ctx, d.Namespace, d.SigningKey.Secret, desired.SigningSeedLength, func(random []byte) *corev1.Secret {
+			return desired.SigningKey(d, random)
+		})
+	}
+	return nil
+}
+
+func (c *Controller) createSecret(ctx context.Context, namespace, name string, length int, build func([]byte) *corev1.Secret) error {
+	known := metav1.PartialObjectMetadata{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"}}
+	err := c.client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, &known)
+	if err == nil {
+		return nil
+	}
+	if !apierrors.IsNotFound(err) {
+		return fmt.Errorf("look for the Secret %s: %w", name, err)
+	}
+	random := make([]byte, length)
+	if _, err := io.ReadFull(c.random, random); err != nil {
+		return fmt.Errorf("make the Secret %s: %w", name, err)
+	}
+	if err := c.client.Create(ctx, build(random), c.apply.Owner()); err != nil && !apierrors.IsAlreadyExists(err) {
+		return fmt.Errorf("create the Secret %s: %w", name, err)
+	}
+	return nil
+}

@@ -1,0 +1,57 @@
+package homeserver
+
+import (
+	"context"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+
+	"github.com/myelin-hs/myelin/api/v1alpha1"
+	"github.com/myelin-hs/myelin/controllers/desired"
+	"github.com/myelin-hs/myelin/controllers/plan"
+)
+
+// decision is what a pass has decided.
+type decision struct {
+	secrets, workers plan.Verdict
+	migration        plan.MigrationDecision
+}
+
+func (c *Controller) decide(hs *v1alpha1.Homeserver, s *seen) decision {
+	d := decision{secrets: plan.Secrets(s.keys), workers: plan.Workers(s.pools)}
+	if !d.secrets.Is() {
+		// Without the secrets nothing is known about the database, and nothing is tried.
+		d.migration.Ready = d.secrets
+		return d
+	}
+	d.migration = plan.Migration(plan.MigrationSeen{Inputs: s.inputs, Recorded: hs.Status.Database, Newest: s.newest, Now: c.now()})
+	return d
+}
+
+// writeStatus builds the status anew from what was seen and decided, and writes it if it differs.
+func (c *Controller) writeStatus(ctx context.Context, hs *v1alpha1.Homeserver, s *seen, d decision) error {
+	before := hs.DeepCopy()
+	status := &hs.Status
+	status.ObservedGeneration = hs.Generation
+	status.URL = desired.ClientURL(hs.Namespace, hs.Name)
+	status.Workers = plan.CountWorkers(s.pools)
+	if d.migration.Record != nil {
+		status.Database = d.migration.Record
+	}
+	var shards plan.Verdict
+	shards, status.Shards = plan.Shards(hs.Spec.Shards, s.shards)
+	ready, reconciling, stalled := plan.Homeserver(plan.HomeserverSeen{
+		Secrets: d.secrets, Database: d.migration.Ready, Workers: d.workers, Shards: shards,
+		Recorded: before.Status.Database != nil,
+		AllReady: status.Workers.Ready >= status.Workers.Desired,
+		URL:      status.URL,
+	})
+	plan.SetProgress(&status.Conditions, ready, reconciling, stalled, hs.Generation)
+	plan.Set(&status.Conditions, v1alpha1.ConditionSecretsReady, d.secrets, hs.Generation)
+	plan.Set(&status.Conditions, v1alpha1.ConditionDatabaseReady, d.migration.Ready, hs.Generation)
+	plan.Set(&status.Conditions, v1alpha1.ConditionWorkersReady, d.workers, hs.Generation)
+	plan.Set(&status.Conditions, v1alpha1.ConditionShardsClaimed, shards, hs.Generation)
+	if equality.Semantic.DeepEqual(before.Status, hs.Status) {
+		return nil
+	}
+	return c.apply.Status(ctx, before, hs)
+}

@@ -1,0 +1,60 @@
+package operator
+
+import (
+	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/myelin-hs/myelin/api/v1alpha1"
+	"github.com/myelin-hs/myelin/controllers/desired"
+)
+
+// Scheme knows the kinds that the operator handles, and no more: each costs memory.
+func Scheme() *runtime.Scheme {
+	s := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{
+		v1alpha1.AddToScheme, corev1.AddToScheme, appsv1.AddToScheme, batchv1.AddToScheme, policyv1.AddToScheme,
+	} {
+		utilruntime.Must(add(s))
+	}
+	return s
+}
+
+// cacheOptions keep in memory only what the operator made, and of Secrets, which are watched because a Homeserver may name
+// any, only that they are there and in which version.
+func cacheOptions(namespaces []string) cache.Options {
+	own := cache.ByObject{Label: desired.Managed()}
+	o := cache.Options{
+		DefaultTransform: cache.TransformStripManagedFields(),
+		ByObject: map[client.Object]cache.ByObject{
+			&appsv1.Deployment{}:            own,
+			&batchv1.Job{}:                  own,
+			&corev1.Service{}:               own,
+			&policyv1.PodDisruptionBudget{}: own,
+			&corev1.Secret{}:                {Transform: stripMetadata},
+		},
+	}
+	if len(namespaces) > 0 {
+		o.DefaultNamespaces = map[string]cache.Config{}
+		for _, name := range namespaces {
+			o.DefaultNamespaces[name] = cache.Config{}
+		}
+	}
+	return o
+}
+
+// stripMetadata drops the bulk of a Secret's metadata; some tools keep the whole content in an annotation.
+func stripMetadata(in any) (any, error) {
+	if o, ok := in.(metav1.Object); ok {
+		o.SetManagedFields(nil)
+		o.SetAnnotations(nil)
+		o.SetLabels(nil)
+	}
+	return in, nil
+}

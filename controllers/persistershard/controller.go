@@ -1,0 +1,133 @@
+// Package persistershard is the controller of EventPersisterShards. It makes one for each shard of a Homeserver, and shows in
+// their status who owns the shards, as the workers tell. It works on all shards of a Homeserver at once, because one
+// answer of the admin API speaks of all.
+package persistershard
+
+import (
+	"context"
+	"net/http"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+
+	"github.com/myelin-hs/myelin/api/v1alpha1"
+	"github.com/myelin-hs/myelin/controllers/apply"
+	"github.com/myelin-hs/myelin/controllers/desired"
+	"github.com/myelin-hs/myelin/pkg/admin"
+)
+
+const (
+	// pollEvery is how often the workers are asked while all is well; pollSoon, while a shard is not claimed.
+	pollEvery = 5 * time.Second
+	pollSoon  = time.Second
+	// askTimeout bounds one question.
+	askTimeout = 3 * time.Second
+	// patience is how many questions in a row may fail before the shards' owners count as unknown.
+	patience = 3
+)
+
+// An Asker asks a homeserver's workers for their status.
+type Asker func(ctx context.Context, homeserver types.NamespacedName, credential string) (admin.Status, error)
+
+// AskService asks through the homeserver's internal Service.
+func AskService() Asker {
+	h := &http.Client{Timeout: askTimeout}
+	return func(ctx context.Context, hs types.NamespacedName, credential string) (admin.Status, error) {
+		return admin.NewClient(desired.InternalURL(hs.Namespace, hs.Name), credential, h).Status(ctx)
+	}
+}
+
+// Controller reconciles the EventPersisterShards of Homeservers.
+//
+// +kubebuilder:rbac:groups=myelin.dev,resources=homeservers;workerpools,verbs=get;list;watch
+// +kubebuilder:rbac:groups=myelin.dev,resources=eventpersistershards,verbs=get;list;watch;create
+// +kubebuilder:rbac:groups=myelin.dev,resources=eventpersistershards/status,verbs=patch
+// +kubebuilder:rbac:groups="",resources=secrets,verbs=get
+type Controller struct {
+	client client.Client
+	reader client.Reader
+	apply  *apply.Applier
+	ask    Asker
+
+	mu    sync.Mutex
+	links map[types.NamespacedName]*link // by Homeserver
+}
+
+// link is what is remembered of asking a homeserver's workers.
+type link struct {
+	credential string // empty: to be read
+	failures   int    // in a row
+}
+
+// Add adds the controller to the manager.
+func Add(m manager.Manager, ask Asker) error {
+	c := &Controller{
+		client: m.GetClient(), reader: m.GetAPIReader(), apply: apply.New(m.GetClient(), m.GetAPIReader(), "persistershard"),
+		ask: ask, links: map[types.NamespacedName]*link{},
+	}
+	// Its own writes of status are no news.
+	gone := predicate.Funcs{
+		CreateFunc: func(event.CreateEvent) bool { return false },
+		UpdateFunc: func(event.UpdateEvent) bool { return false },
+	}
+	return ctrl.NewControllerManagedBy(m).Named("persistershard").
+		For(&v1alpha1.Homeserver{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Owns(&v1alpha1.EventPersisterShard{}, builder.WithPredicates(gone)).
+		Watches(&v1alpha1.WorkerPool{}, handler.EnqueueRequestsFromMapFunc(ofPool)).
+		Complete(c)
+}
+
+// Reconcile makes one pass over a Homeserver's shards.
+func (c *Controller) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	var hs v1alpha1.Homeserver
+	if err := c.client.Get(ctx, req.NamespacedName, &hs); err != nil {
+		c.forget(req.NamespacedName)
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	if !hs.DeletionTimestamp.IsZero() {
+		return ctrl.Result{}, nil
+	}
+	s, err := c.look(ctx, &hs)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	if err := c.createMissing(ctx, &hs, s); err != nil {
+		return ctrl.Result{}, err
+	}
+	if !s.serving {
+		c.forget(req.NamespacedName)
+		return apply.Settle(ctrl.Result{}, c.writeUnknown(ctx, s, nil))
+	}
+	status, failures, err := c.question(ctx, &hs)
+	switch {
+	case err == nil:
+	case failures < patience:
+		return ctrl.Result{RequeueAfter: pollSoon}, nil
+	default:
+		if failures == patience {
+			log.FromContext(ctx).Error(err, "the workers do not answer")
+		}
+		return apply.Settle(ctrl.Result{RequeueAfter: pollEvery}, c.writeUnknown(ctx, s, err))
+	}
+	after := pollEvery
+	for _, shard := range status.Shards {
+		if !shard.Claimed {
+			after = pollSoon
+		}
+	}
+	return apply.Settle(ctrl.Result{RequeueAfter: after}, c.writeStatus(ctx, s, status))
+}
+
+func ofPool(_ context.Context, o client.Object) []ctrl.Request {
+	name := o.(*v1alpha1.WorkerPool).Spec.HomeserverRef.Name
+	return []ctrl.Request{{NamespacedName: types.NamespacedName{Namespace: o.GetNamespace(), Name: name}}}
+}

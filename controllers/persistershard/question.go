@@ -1,0 +1,59 @@
+package persistershard
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/myelin-hs/myelin/api/v1alpha1"
+	"github.com/myelin-hs/myelin/controllers/desired"
+	"github.com/myelin-hs/myelin/pkg/admin"
+)
+
+// question asks a homeserver's workers, and counts failures in a row. The credential is read again after a failure, for it
+// may have been changed. One Homeserver is never reconciled twice at a time.
+func (c *Controller) question(ctx context.Context, hs *v1alpha1.Homeserver) (told admin.Status, failures int, err error) {
+	name := client.ObjectKeyFromObject(hs)
+	c.mu.Lock()
+	l := c.links[name]
+	if l == nil {
+		l = &link{}
+		c.links[name] = l
+	}
+	c.mu.Unlock()
+
+	if l.credential == "" {
+		l.credential, err = c.credential(ctx, hs)
+	}
+	if err == nil {
+		ctx, cancel := context.WithTimeout(ctx, askTimeout)
+		defer cancel()
+		told, err = c.ask(ctx, name, l.credential)
+	}
+	if err != nil {
+		l.credential = ""
+		l.failures++
+		return admin.Status{}, l.failures, err
+	}
+	l.failures = 0
+	return told, 0, nil
+}
+
+func (c *Controller) credential(ctx context.Context, hs *v1alpha1.Homeserver) (string, error) {
+	key := desired.HomeserverOf(hs).Credential
+	var secret corev1.Secret
+	if err := c.reader.Get(ctx, client.ObjectKey{Namespace: hs.Namespace, Name: key.Secret}, &secret); err != nil {
+		return "", fmt.Errorf("read the internal credential: %w", err)
+	}
+	return strings.TrimSpace(string(secret.Data[key.Key])), nil // as workers read it
+}
+
+func (c *Controller) forget(hs types.NamespacedName) {
+	c.mu.Lock()
+	delete(c.links, hs)
+	c.mu.Unlock()
+}

@@ -1,0 +1,30 @@
+package plan
+
+import (
+	"fmt"
+
+	"github.com/myelin-hs/myelin/api/v1alpha1"
+)
+
+// A SecretKey is what was seen of a key that a Homeserver names.
+type SecretKey struct {
+	Field       string // of the spec, for the message
+	Secret, Key string
+	SecretFound bool
+	Content     []byte // empty: the key is missing or empty
+}
+
+// Secrets checks that all keys are there. The first that is not is named.
+func Secrets(keys []SecretKey) Verdict {
+	for _, k := range keys {
+		if !k.SecretFound {
+			return no(v1alpha1.ReasonSecretMissing,
+				fmt.Sprintf("The Secret %q that %s names does not exist: create it, or name another.", k.Secret, k.Field))
+		}
+		if len(k.Content) == 0 {
+			return no(v1alpha1.ReasonSecretKeyMissing,
+				fmt.Sprintf("The Secret %q that %s names has nothing under the key %q: add it, or name another key.", k.Secret, k.Field, k.Key))
+		}
+	}
+	return yes(v1alpha1.ReasonSecretsFound, "All secrets are there.")
+}

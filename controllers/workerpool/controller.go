@@ -1,0 +1,91 @@
+// Package workerpool is the controller of WorkerPools. It turns each into a Deployment and a PodDisruptionBudget, once the
+// Homeserver's database is verified, and says in the status how many workers are ready.
+package workerpool
+
+import (
+	"context"
+	"errors"
+
+	appsv1 "k8s.io/api/apps/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+
+	"github.com/myelin-hs/myelin/api/v1alpha1"
+	"github.com/myelin-hs/myelin/controllers/apply"
+	"github.com/myelin-hs/myelin/controllers/plan"
+)
+
+// Controller reconciles WorkerPools.
+//
+// +kubebuilder:rbac:groups=myelin.dev,resources=workerpools;homeservers,verbs=get;list;watch
+// +kubebuilder:rbac:groups=myelin.dev,resources=workerpools/status,verbs=patch
+// +kubebuilder:rbac:groups=myelin.dev,resources=workerpools/finalizers,verbs=update
+// +kubebuilder:rbac:groups=apps,resources=deployments,verbs=get;list;watch;create;patch
+// +kubebuilder:rbac:groups=policy,resources=poddisruptionbudgets,verbs=get;list;watch;create;patch
+type Controller struct {
+	client client.Client
+	apply  *apply.Applier
+}
+
+// Add adds the controller to the manager.
+func Add(m manager.Manager) error {
+	c := &Controller{client: m.GetClient(), apply: apply.New(m.GetClient(), m.GetAPIReader(), "workerpool")}
+	return ctrl.NewControllerManagedBy(m).Named("workerpool").
+		For(&v1alpha1.WorkerPool{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Owns(&appsv1.Deployment{}).
+		Owns(&policyv1.PodDisruptionBudget{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&v1alpha1.Homeserver{}, handler.EnqueueRequestsFromMapFunc(c.ofHomeserver)).
+		Complete(c)
+}
+
+// Reconcile makes one pass.
+func (c *Controller) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	var wp v1alpha1.WorkerPool
+	if err := c.client.Get(ctx, req.NamespacedName, &wp); err != nil {
+		c.apply.Forget("Deployment", req.Namespace, req.Name)
+		c.apply.Forget("PodDisruptionBudget", req.Namespace, req.Name)
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	if !wp.DeletionTimestamp.IsZero() {
+		return ctrl.Result{}, nil // what it owns is collected by Kubernetes
+	}
+	s, err := c.look(ctx, &wp)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	action, waiting := plan.Pool(wp.Spec.HomeserverRef.Name, s.forPool(), s.deployment != nil)
+	err = c.carryOut(ctx, &wp, s, action)
+	if taken := errors.Is(err, apply.ErrNameTaken); taken || err == nil {
+		return apply.Settle(ctrl.Result{}, c.writeStatus(ctx, &wp, s, waiting, taken))
+	}
+	return ctrl.Result{}, err
+}
+
+func (c *Controller) ofHomeserver(ctx context.Context, o client.Object) []ctrl.Request {
+	var pools v1alpha1.WorkerPoolList
+	if err := c.client.List(ctx, &pools, client.InNamespace(o.GetNamespace())); err != nil {
+		return nil // the cache is stopping
+	}
+	var found []ctrl.Request
+	for i := range pools.Items {
+		if pools.Items[i].Spec.HomeserverRef.Name == o.GetName() {
+			found = append(found, ctrl.Request{NamespacedName: client.ObjectKeyFromObject(&pools.Items[i])})
+		}
+	}
+	return found
+}
+
+// get reads an object from the cache; it returns false if there is none.
+func get(ctx context.Context, c client.Client, name client.ObjectKey, o client.Object) (bool, error) {
+	err := c.Get(ctx, name, o)
+	if apierrors.IsNotFound(err) {
+		return false, nil
+	}
+	return err == nil, err
+}
