@@ -1,0 +1,62 @@
+package route
+
+import (
+	"context"
+
+	"github.com/myelin-hs/myelin/pkg/id"
+)
+
+// Headers between workers. An internal listener sets HeaderWorker on every response.
+const (
+	HeaderWorker    = "X-Myelin-Worker"     // id of the worker that answers
+	HeaderTo        = "X-Myelin-To"         // id of the worker that is meant; any other must not serve the request
+	HeaderOwner     = "X-Myelin-Owner"      // with 421: id of the shard's owner
+	HeaderOwnerAddr = "X-Myelin-Owner-Addr" // with 421: its internal address
+	HeaderEpoch     = "X-Myelin-Epoch"      // with 421: the epoch of its lease
+	HeaderUnserved  = "X-Myelin-Unserved"   // on an error: nothing was done, another worker may be asked
+)
+
+// RolePersister is the role that serves rooms.
+const RolePersister = "persister"
+
+// A Worker is where a request can go.
+type Worker struct {
+	ID   int64
+	Addr string // host:port of its internal listener
+}
+
+// A Place is where a room is written.
+type Place struct {
+	Shard int
+	// Owner is zero if the shard has none that is alive as far as known.
+	Owner Worker
+	Epoch int64
+}
+
+// Evidence says why a worker is suspected to be dead.
+type Evidence int
+
+const (
+	// Refused: a dial was refused, reset or not answered.
+	Refused Evidence = iota
+	// OtherWorker: another worker, or something else, answers at its address.
+	OtherWorker
+)
+
+// A Directory knows workers and leases, possibly a little late.
+type Directory interface {
+	// Self is the id of this worker.
+	Self() int64
+	// Room returns the place of a room.
+	Room(room id.RoomID) Place
+	// Alive reports whether the worker is live or leaving.
+	Alive(worker int64) bool
+	// Role returns the live workers with the role that take new requests.
+	Role(role string) []Worker
+	// Refresh reads the truth.
+	Refresh(ctx context.Context) error
+	// Changed is closed when what the other methods return may have changed.
+	Changed() <-chan struct{}
+	// Suspect reports that a worker seems dead. It does not block.
+	Suspect(worker int64, why Evidence)
+}

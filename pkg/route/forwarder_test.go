@@ -1,0 +1,344 @@
+package route_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/myelin-hs/myelin/pkg/id"
+	"github.com/myelin-hs/myelin/pkg/mxerr"
+	"github.com/myelin-hs/myelin/pkg/route"
+)
+
+// directory is what a test says it is.
+type directory struct {
+	mu        sync.Mutex
+	place     route.Place
+	roles     map[string][]route.Worker
+	dead      map[int64]bool
+	changed   chan struct{}
+	refreshed func(d *directory)
+	suspects  map[int64]route.Evidence
+	refreshes int
+}
+
+func newDirectory() *directory {
+	return &directory{roles: map[string][]route.Worker{}, dead: map[int64]bool{}, changed: make(chan struct{}), suspects: map[int64]route.Evidence{}}
+}
+
+func (d *directory) Self() int64 { return 1 }
+
+func (d *directory) Room(id.RoomID) route.Place {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.place
+}
+
+func (d *directory) Alive(worker int64) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return !d.dead[worker]
+}
+
+func (d *directory) Role(role string) []route.Worker {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.roles[role]
+}
+
+func (d *directory) Changed() <-chan struct{} {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.changed
+}
+
+func (d *directory) Refresh(context.Context) error {
+	d.mu.Lock()
+	d.refreshes++
+	f := d.refreshed
+	d.mu.Unlock()
+	if f != nil {
+		f(d)
+	}
+	return nil
+}
+
+func (d *directory) Suspect(worker int64, why route.Evidence) {
+	d.mu.Lock()
+	d.suspects[worker] = why
+	d.mu.Unlock()
+}
+
+func (d *directory) change(f func()) {
+	d.mu.Lock()
+	f()
+	close(d.changed)
+	d.changed = make(chan struct{})
+	d.mu.Unlock()
+}
+
+// worker is a server that answers as the worker with this id.
+func worker(t *testing.T, id int64, h http.HandlerFunc) route.Worker {
+	t.Helper()
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set(route.HeaderWorker, strconv.FormatInt(id, 10))
+		h(w, r)
+	}))
+	t.Cleanup(s.Close)
+	return route.Worker{ID: id, Addr: s.Listener.Addr().String()}
+}
+
+// deaf is the address of a worker that is no more.
+func deaf(t *testing.T, id int64) route.Worker {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	require.NoError(t, l.Close())
+	return route.Worker{ID: id, Addr: l.Addr().String()}
+}
+
+func says(text string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		_, _ = io.WriteString(w, text+" "+r.URL.RequestURI()+" "+string(body))
+	}
+}
+
+func gave(to route.Worker, epoch int64) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set(route.HeaderOwner, strconv.FormatInt(to.ID, 10))
+		w.Header().Set(route.HeaderOwnerAddr, to.Addr)
+		w.Header().Set(route.HeaderEpoch, strconv.FormatInt(epoch, 10))
+		w.WriteHeader(http.StatusMisdirectedRequest)
+	}
+}
+
+func send() *route.Request {
+	return &route.Request{Method: "PUT", URI: "/rooms/%21a/send/m.x/1?a=b", Header: http.Header{"Connection": {"close"}}, Body: []byte("{}"), Role: route.RolePersister, Room: "!a"}
+}
+
+func start(t *testing.T, d *directory) *route.Forwarder {
+	t.Helper()
+	f := route.New(d, route.Options{Sign: func(*http.Request, []byte) {}})
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { defer close(done); _ = f.Run(ctx) }()
+	t.Cleanup(func() { cancel(); <-done })
+	return f
+}
+
+const answer = " /rooms/%21a/send/m.x/1?a=b {}"
+
+func TestToOwner(t *testing.T) {
+	t.Parallel()
+	d := newDirectory()
+	d.place = route.Place{Owner: worker(t, 2, says("two")), Epoch: 1}
+	w := httptest.NewRecorder()
+	require.NoError(t, start(t, d).Forward(t.Context(), send(), w))
+	require.Equal(t, "two"+answer, w.Body.String())
+}
+
+func TestAHintIsFollowedOnlyIfItIsNewer(t *testing.T) {
+	t.Parallel()
+	d := newDirectory()
+	three := worker(t, 3, says("three"))
+	d.place = route.Place{Owner: worker(t, 2, gave(three, 8)), Epoch: 7}
+	w := httptest.NewRecorder()
+	f := start(t, d)
+	require.NoError(t, f.Forward(t.Context(), send(), w))
+	require.Equal(t, "three"+answer, w.Body.String())
+	require.Zero(t, d.refreshes)
+
+	// A worker that was away for long sends us to a former owner: the directory is right.
+	four := worker(t, 4, says("four"))
+	d.place = route.Place{Owner: worker(t, 2, gave(three, 6)), Epoch: 7}
+	d.roles[route.RolePersister] = []route.Worker{four}
+	d.refreshed = func(d *directory) { d.change(func() { d.place = route.Place{Owner: four, Epoch: 8} }) }
+	w = httptest.NewRecorder()
+	require.NoError(t, f.Forward(t.Context(), send(), w))
+	require.Equal(t, "four"+answer, w.Body.String())
+}
+
+func TestARequestIsParkedUntilTheTakeover(t *testing.T) {
+	t.Parallel()
+	d := newDirectory()
+	dead, heir := deaf(t, 2), worker(t, 3, says("heir"))
+	d.place = route.Place{Owner: dead, Epoch: 1}
+	d.roles[route.RolePersister] = []route.Worker{dead, heir}
+	d.refreshed = func(d *directory) {
+		d.mu.Lock()
+		n := d.refreshes
+		d.mu.Unlock()
+		if n == 3 {
+			d.change(func() { d.place = route.Place{Owner: heir, Epoch: 2} })
+		}
+	}
+	w := httptest.NewRecorder()
+	require.NoError(t, start(t, d).Forward(t.Context(), send(), w))
+	require.Equal(t, "heir"+answer, w.Body.String())
+	require.Equal(t, map[int64]route.Evidence{2: route.Refused}, d.suspects)
+}
+
+func TestAnotherWorkerAtTheAddress(t *testing.T) {
+	t.Parallel()
+	d := newDirectory()
+	heir := worker(t, 3, says("heir"))
+	d.place = route.Place{Owner: route.Worker{ID: 2, Addr: heir.Addr}, Epoch: 1}
+	d.roles[route.RolePersister] = []route.Worker{heir}
+	d.refreshed = func(d *directory) { d.change(func() { d.place = route.Place{Owner: heir, Epoch: 2} }) }
+	w := httptest.NewRecorder()
+	require.NoError(t, start(t, d).Forward(t.Context(), send(), w))
+	require.Equal(t, "heir"+answer, w.Body.String(), "what the wrong worker says must not reach the client")
+	require.Equal(t, map[int64]route.Evidence{2: route.OtherWorker}, d.suspects)
+}
+
+func TestNoPersisterIsSaidAtOnce(t *testing.T) {
+	t.Parallel()
+	began := time.Now()
+	err := start(t, newDirectory()).Forward(t.Context(), send(), httptest.NewRecorder())
+	e := mxerr.As(err)
+	require.NotNil(t, e, "%v", err)
+	require.Equal(t, 503, e.Status())
+	require.Equal(t, mxerr.CodeUnknown, e.Code)
+	require.Positive(t, e.RetryAfter)
+	require.Less(t, time.Since(began), time.Second)
+}
+
+func TestPendingRequestsAreTakenFromAWorkerThatIsGone(t *testing.T) {
+	t.Parallel()
+	d := newDirectory()
+	arrived := make(chan struct{})
+	hung := worker(t, 2, func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body) // or the server does not notice that the client goes
+		close(arrived)
+		<-r.Context().Done()
+	})
+	heir := worker(t, 3, says("heir"))
+	d.place = route.Place{Owner: hung, Epoch: 1}
+	d.roles[route.RolePersister] = []route.Worker{heir}
+	f := start(t, d)
+	go func() {
+		<-arrived
+		d.change(func() { d.dead[2] = true; d.place = route.Place{Owner: heir, Epoch: 2} })
+	}()
+	w := httptest.NewRecorder()
+	require.NoError(t, f.Forward(t.Context(), send(), w))
+	require.Equal(t, "heir"+answer, w.Body.String())
+}
+
+func TestAnAnswerThatBreaksOffIsAskedForAgain(t *testing.T) {
+	t.Parallel()
+	d := newDirectory()
+	var once sync.Once
+	d.place = route.Place{Owner: worker(t, 2, func(w http.ResponseWriter, _ *http.Request) {
+		once.Do(func() {
+			w.Header().Set("Content-Length", "100")
+			_, _ = io.WriteString(w, "half")
+			panic(http.ErrAbortHandler)
+		})
+		_, _ = io.WriteString(w, "whole")
+	}), Epoch: 1}
+	d.roles[route.RolePersister] = []route.Worker{d.place.Owner}
+	w := httptest.NewRecorder()
+	require.NoError(t, start(t, d).Forward(t.Context(), send(), w))
+	require.Equal(t, "whole", w.Body.String())
+}
+
+func TestParkingIsBounded(t *testing.T) {
+	t.Parallel()
+	d := newDirectory()
+	d.place = route.Place{Shard: 5}
+	d.roles[route.RolePersister] = []route.Worker{{ID: 9, Addr: "127.0.0.1:1"}}
+	f := start(t, d)
+	big := send()
+	big.Body = []byte(strings.Repeat("x", 3<<20))
+	ctx, cancel := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	results := make(chan error, 3)
+	for range 3 {
+		wg.Go(func() {
+			_, err := f.Call(ctx, big, 1<<20)
+			results <- err
+		})
+	}
+	require.Equal(t, 429, mxerr.As(<-results).Status(), "two times 3 MiB fit into the lot, three do not")
+	cancel()
+	wg.Wait()
+	require.ErrorIs(t, <-results, context.Canceled)
+}
+
+func TestToRole(t *testing.T) {
+	t.Parallel()
+	d := newDirectory()
+	f := start(t, d)
+	q := &route.Request{Method: "GET", URI: "/sync", Role: "sync", User: "@alice:a.example"}
+
+	var who [3]route.Worker
+	for i := range who {
+		who[i] = worker(t, int64(10+i), says(strconv.Itoa(i)))
+	}
+	d.roles["sync"] = who[:]
+	ask := func() string {
+		w := httptest.NewRecorder()
+		require.NoError(t, f.Forward(t.Context(), q, w))
+		return w.Body.String()
+	}
+	first := ask()
+	for range 5 {
+		require.Equal(t, first, ask(), "a user stays with a worker")
+	}
+	// That worker dies: the next in rank serves, the same each time.
+	i, err := strconv.Atoi(first[:1])
+	require.NoError(t, err)
+	d.roles["sync"][i] = deaf(t, who[i].ID)
+	second := ask()
+	require.NotEqual(t, first, second)
+	require.Equal(t, second, ask())
+	require.Contains(t, d.suspects, who[i].ID)
+
+	d.roles["sync"] = nil
+	err = f.Forward(t.Context(), q, httptest.NewRecorder())
+	require.Equal(t, 503, mxerr.As(err).Status())
+}
+
+func TestTheLocalHandlerIsPreferredAndMayDecline(t *testing.T) {
+	t.Parallel()
+	d := newDirectory()
+	f := start(t, d)
+	f.SetLocal("client", says("here"))
+	d.roles["client"] = []route.Worker{{ID: 1}, worker(t, 2, says("there"))}
+	q := &route.Request{Method: "GET", URI: "/x", Role: "client"}
+	r, err := f.Call(t.Context(), q, 1<<20)
+	require.NoError(t, err)
+	require.Equal(t, "here /x ", string(r.Body))
+
+	f.SetLocal("client", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set(route.HeaderUnserved, "1")
+		w.WriteHeader(503)
+	}))
+	r, err = f.Call(t.Context(), q, 1<<20)
+	require.NoError(t, err)
+	require.Equal(t, "there /x ", string(r.Body))
+}
+
+func TestALargeAnswerThatBreaksOffBreaksTheConnection(t *testing.T) {
+	t.Parallel()
+	d := newDirectory()
+	d.roles["client"] = []route.Worker{worker(t, 2, func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, strings.Repeat("x", 1<<20))
+		panic(http.ErrAbortHandler)
+	})}
+	_, err := start(t, d).Call(t.Context(), &route.Request{Method: "GET", URI: "/x", Role: "client"}, 8<<20)
+	require.Error(t, err)
+	require.False(t, errors.Is(err, context.Canceled))
+}
