@@ -1,0 +1,73 @@
+package persister
+
+import (
+	"github.com/myelin-hs/myelin/pkg/event"
+	"github.com/myelin-hs/myelin/pkg/id"
+	"github.com/myelin-hs/myelin/pkg/position"
+)
+
+// Bounds of a block. The count stays below position.MaxIndex.
+const (
+	maxBlockEvents = 200
+	maxBlockBytes  = 1 << 20
+)
+
+// A block is what one transaction writes. The loop fills it; once it is handed to the committer nobody changes entries,
+// shards and number but the committer. Riders stay the loop's.
+type block struct {
+	number  int64 // drawn by the database
+	writes  []*write
+	entries []entry
+	shards  map[int]int64 // the epochs under which its events were built
+	rooms   map[id.RoomID]*room
+	riders  []rider
+	bytes   int
+}
+
+// An entry is one event of a block.
+type entry struct {
+	write *write
+	first bool // of its write: carries the deduplication key
+	room  *room
+	ev    *event.Event
+}
+
+// A rider is a write that is answered from events of the block.
+type rider struct {
+	write  *write
+	answer answer
+}
+
+func newBlock() *block {
+	return &block{shards: make(map[int]int64), rooms: make(map[id.RoomID]*room)}
+}
+
+// fits reports whether a write with so many events and bytes still goes into the block.
+func (b *block) fits(events, bytes, maxWrites int) bool {
+	return len(b.writes) == 0 ||
+		len(b.writes) < maxWrites && len(b.entries)+events <= maxBlockEvents && b.bytes+bytes <= maxBlockBytes
+}
+
+func (b *block) add(w *write, r *room, events []*event.Event) {
+	b.writes = append(b.writes, w)
+	for i, ev := range events {
+		b.entries = append(b.entries, entry{w, i == 0, r, ev})
+		b.bytes += len(ev.JSON())
+	}
+	b.shards[r.shard] = r.epoch
+	b.rooms[r.id] = r
+	r.tail = b
+}
+
+func (b *block) position(i int) position.Position { return position.New(b.number, i) }
+
+// answers returns the id of the first event of each write, in the order of writes.
+func (b *block) answers() []id.EventID {
+	ids := make([]id.EventID, 0, len(b.writes))
+	for _, e := range b.entries {
+		if e.first {
+			ids = append(ids, e.ev.ID())
+		}
+	}
+	return ids
+}

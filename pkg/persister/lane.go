@@ -1,0 +1,274 @@
+package persister
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/myelin-hs/myelin/pkg/id"
+)
+
+// A lane writes the rooms of the shards pinned to it. See the package comment. All fields below the line belong to the
+// loop.
+type lane struct {
+	pipe   pipeline
+	leases Leases
+	forge  forge
+	queue  *queue
+	log    *slog.Logger
+	meter  *meter
+
+	orders    *orders
+	toCommit  chan *block
+	committed chan settled
+	toLoad    chan loadOrder
+	loadeds   chan loadResult
+
+	// ---
+
+	rooms      *cache
+	memory     *memory
+	inFlight   map[dedupeKey]inFlight
+	ready      []*write         // to be processed, in order
+	parked     map[int][]*write // by quiesced shard
+	quiescing  map[int][]chan struct{}
+	collecting *block
+	committing *block // nil: the committer is idle
+	outdated   bool   // the collecting block holds events that were built under a lease that is gone
+	maxWrites  int    // of the next block: shrinks after a poisoned one
+	wanted     []*room
+	loading    bool
+	pauseUntil <-chan time.Time // non-nil: no commits until it fires
+	pause      time.Duration
+}
+
+// inFlight is an event that will answer a key once its block has committed.
+type inFlight struct {
+	block *block
+	event id.EventID
+}
+
+// settled is a block whose outcome is known.
+type settled struct {
+	block   *block
+	outcome outcome
+}
+
+const (
+	minPause = 10 * time.Millisecond
+	maxPause = 500 * time.Millisecond
+)
+
+type laneConfig struct {
+	pipe       pipeline
+	leases     Leases
+	forge      forge
+	log        *slog.Logger
+	meter      *meter
+	cacheRooms int
+	cacheBytes int
+	memoryKeys int
+}
+
+func newLane(c laneConfig) *lane {
+	return &lane{
+		pipe: c.pipe, leases: c.leases, forge: c.forge, queue: newQueue(), log: c.log, meter: c.meter,
+		orders: &orders{wake: make(chan struct{}, 1)}, toCommit: make(chan *block), committed: make(chan settled),
+		toLoad: make(chan loadOrder), loadeds: make(chan loadResult),
+		rooms: newCache(c.cacheRooms, c.cacheBytes), memory: newMemory(c.memoryKeys),
+		inFlight: make(map[dedupeKey]inFlight), parked: make(map[int][]*write),
+		quiescing: make(map[int][]chan struct{}), collecting: newBlock(), maxWrites: maxBlockEvents,
+	}
+}
+
+// run is the lane until ctx ends or the database turns out to be of another generation. Blocks in flight are brought to
+// their end first; whoever still waits then is answered errStopped.
+func (l *lane) run(ctx context.Context) error {
+	var workers sync.WaitGroup
+	// The committer and the loader end when the loop has: a commit is not cut off because the process stops.
+	working, release := context.WithCancel(context.WithoutCancel(ctx))
+	workers.Go(func() { l.commitBlocks(ctx, working) })
+	workers.Go(func() { l.loadRooms(working) })
+	err := l.loop(ctx)
+	release()
+	workers.Wait()
+	l.queue.close(errStopped, answer{err: errStopped})
+	l.orders.close()
+	for _, waiting := range l.quiescing {
+		for _, done := range waiting {
+			close(done)
+		}
+	}
+	return err
+}
+
+func (l *lane) loop(ctx context.Context) error {
+	stopping := ctx.Done()
+	for {
+		if stopping == nil && l.committing == nil {
+			return nil
+		}
+		if stopping != nil {
+			l.pump()
+		}
+		// A block goes out as soon as the committer is free; events join it until then.
+		var out chan *block
+		if l.committing == nil && l.pauseUntil == nil && len(l.collecting.writes) > 0 && stopping != nil {
+			out = l.toCommit
+		}
+		var load chan loadOrder
+		var order loadOrder
+		if !l.loading && len(l.wanted) > 0 {
+			load, order = l.toLoad, l.nextLoad()
+		}
+		select {
+		case <-l.queue.wake:
+			l.ready = append(l.ready, l.queue.take()...)
+		case out <- l.collecting:
+			l.committing, l.collecting = l.collecting, newBlock()
+		case s := <-l.committed:
+			if err := l.settle(s); err != nil {
+				return err
+			}
+		case load <- order:
+			l.loading, l.wanted = true, nil
+		case r := <-l.loadeds:
+			l.adopt(r)
+		case <-l.orders.wake:
+			for _, o := range l.orders.take() {
+				l.obey(o)
+			}
+		case <-l.pauseUntil:
+			l.pauseUntil = nil
+		case <-stopping:
+			stopping = nil
+		}
+	}
+}
+
+// pump takes what is ready through its room's turn, as long as the collecting block has room for it.
+func (l *lane) pump() {
+	n := 0
+	for n < len(l.ready) && len(l.collecting.writes) < l.maxWrites && len(l.collecting.entries) < maxBlockEvents &&
+		l.collecting.bytes < maxBlockBytes {
+		w := l.ready[n]
+		if !l.turn(w) {
+			break
+		}
+		n++
+	}
+	clear(l.ready[:n])
+	l.ready = l.ready[n:]
+	if l.outdated {
+		l.outdated = false
+		l.restart(l.dissolve())
+	}
+}
+
+// turn brings a write as far as it comes without waiting. It returns false if the write has to come again, because the
+// collecting block is too full for it.
+func (l *lane) turn(w *write) bool {
+	if w.ctx.Err() != nil {
+		l.queue.finish(w, answer{err: w.ctx.Err()})
+		return true
+	}
+	if waiting, quiesced := l.parked[w.shard]; quiesced {
+		l.parked[w.shard] = append(waiting, w)
+		return true
+	}
+	epoch, ok := l.leases.OwnLease(w.shard)
+	if !ok || epoch <= w.lostAt {
+		l.queue.finish(w, answer{err: errNotOwner})
+		return true
+	}
+	if first, ok := l.inFlight[w.key]; ok {
+		first.block.riders = append(first.block.riders, rider{w, answer{event: first.event}})
+		return true
+	}
+	if event, ok := l.memory.get(w.key); ok {
+		l.queue.finish(w, answer{event: event})
+		return true
+	}
+	r := l.rooms.get(w.room)
+	switch {
+	case r != nil && r.loading:
+		r.waiting = append(r.waiting, w)
+		return true
+	case r != nil && r.epoch != epoch && r.tail != nil:
+		// What is in flight was built under an older epoch; it is read back when it has come to its end.
+		r.waiting = append(r.waiting, w)
+		return true
+	case r == nil || r.epoch != epoch:
+		r = newRoom(w.room, w.shard, epoch)
+		r.waiting = append(r.waiting, w)
+		l.rooms.put(r)
+		l.wanted = append(l.wanted, r)
+		return true
+	}
+	return l.act(r, w)
+}
+
+// act is the room's turn: decide, build, authorise and sign, and put the events into the collecting block.
+func (l *lane) act(r *room, w *write) bool {
+	d, err := w.decide(r)
+	if err == nil && d.existing == "" {
+		if !l.collecting.fits(len(d.add)+1, w.size, l.maxWrites) {
+			return false
+		}
+		if epoch, ok := l.collecting.shards[r.shard]; ok && epoch != r.epoch {
+			l.outdated = true
+			return false
+		}
+		err = l.extend(r, w, d)
+	}
+	switch {
+	case err != nil && d.create != nil:
+		l.ride(r, w, answer{err: refusal(roomRefusal(err)), refusal: true, epoch: r.epoch})
+	case err != nil:
+		l.ride(r, w, answer{err: refusal(err), refusal: true, epoch: r.epoch})
+	case d.existing != "":
+		l.ride(r, w, answer{event: d.existing})
+	}
+	return true
+}
+
+func (l *lane) extend(r *room, w *write, d decision) error {
+	events, err := l.forge.extend(r, d)
+	if err != nil {
+		if len(events) > 0 {
+			// Some of its events are in the room already: it has never been.
+			l.rooms.drop(r)
+		}
+		return err
+	}
+	l.collecting.add(w, r, events)
+	if w.key.txn != "" {
+		l.inFlight[w.key] = inFlight{l.collecting, events[0].ID()}
+	}
+	l.rooms.resize(r)
+	return nil
+}
+
+// ride answers a write once everything that its answer follows from has committed.
+func (l *lane) ride(r *room, w *write, a answer) {
+	if r.tail == nil {
+		l.queue.finish(w, a)
+		return
+	}
+	r.tail.riders = append(r.tail.riders, rider{w, a})
+}
+
+// submit queues a write and waits for its answer.
+func (l *lane) submit(w *write) answer {
+	w.answer = make(chan answer, 1)
+	if err := l.queue.push(w, time.Now()); err != nil {
+		return answer{err: err}
+	}
+	select {
+	case a := <-w.answer:
+		return a
+	case <-w.ctx.Done():
+		return answer{err: w.ctx.Err()}
+	}
+}

@@ -1,0 +1,192 @@
+package persister
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+
+	"github.com/myelin-hs/myelin/pkg/canonicaljson"
+	"github.com/myelin-hs/myelin/pkg/event"
+	"github.com/myelin-hs/myelin/pkg/eventauth"
+	"github.com/myelin-hs/myelin/pkg/id"
+	"github.com/myelin-hs/myelin/pkg/mxerr"
+)
+
+// A membership is a change of one user's membership, as the endpoints of "Room membership" ask for it (client-server
+// API). The authorisation rules have the last word; what is decided here is what the endpoints add to them.
+type membership struct {
+	sender, target id.UserID
+	profile        profile // of the target, for join and invite
+	reason         string
+}
+
+// content returns the content of the member event, canonical.
+func (m membership) content(membership string, extra map[string]string) json.RawMessage {
+	fields := map[string]string{"membership": membership}
+	if m.reason != "" {
+		fields["reason"] = m.reason
+	}
+	if m.profile.displayName != nil {
+		fields["displayname"] = *m.profile.displayName
+	}
+	if m.profile.avatarURL != nil {
+		fields["avatar_url"] = *m.profile.avatarURL
+	}
+	for k, v := range extra {
+		fields[k] = v
+	}
+	raw, err := canonicaljson.Encode(fields)
+	if err != nil {
+		// Strings that are not UTF-8: Build refuses the event in words that a client can read.
+		return json.RawMessage(fmt.Sprintf("%q", err.Error()))
+	}
+	return raw
+}
+
+func (m membership) proto(content json.RawMessage) decision {
+	target := string(m.target)
+	return decision{add: []event.Proto{{Sender: m.sender, Type: "m.room.member", StateKey: &target, Content: content}}}
+}
+
+// A needsMembership is no answer yet: the room admits the members of others, which are not this actor's to know.
+type needsMembership struct{ rooms []string }
+
+func (*needsMembership) Error() string { return "the room admits members of other rooms" }
+
+// join decides on a join. admitted: the user has joined a room that a restricted room admits members of.
+func (m membership) join(admitted bool) decider {
+	return func(r *room) (decision, error) {
+		if !r.exists() {
+			return decision{}, mxerr.NotFound("No such room")
+		}
+		is, ev := r.membership(m.target)
+		if is == "join" {
+			return decision{existing: ev.ID()}, nil
+		}
+		rules := r.joinRules()
+		if is == "invite" || rules.rule != "restricted" && rules.rule != "knock_restricted" {
+			return m.proto(m.content("join", nil)), nil
+		}
+		if !admitted {
+			return decision{}, &needsMembership{rules.allow}
+		}
+		via, ok := r.inviter()
+		if !ok {
+			return decision{}, mxerr.Newf(400, "M_UNABLE_TO_GRANT_JOIN", "Nobody on this server may let you into the room")
+		}
+		return m.proto(m.content("join", map[string]string{"join_authorised_via_users_server": string(via)})), nil
+	}
+}
+
+func (m membership) invite() decider {
+	return func(r *room) (decision, error) {
+		if !r.exists() {
+			return decision{}, notIn()
+		}
+		content := m.content("invite", nil)
+		if is, ev := r.membership(m.target); is == "invite" && ev.Sender() == m.sender && bytes.Equal(ev.Content(), content) {
+			return decision{existing: ev.ID()}, nil
+		}
+		return m.proto(content), nil
+	}
+}
+
+// leave decides on leaving a room and on rejecting an invite.
+func (m membership) leave() decider {
+	return func(r *room) (decision, error) {
+		if !r.exists() {
+			return decision{}, notIn()
+		}
+		if is, ev := r.membership(m.target); is == "leave" && ev != nil {
+			return decision{existing: ev.ID()}, nil
+		}
+		return m.proto(m.content("leave", nil)), nil
+	}
+}
+
+func (m membership) kick() decider {
+	return func(r *room) (decision, error) {
+		if mine, _ := r.membership(m.sender); !r.exists() || mine != "join" {
+			return decision{}, notIn()
+		}
+		switch is, _ := r.membership(m.target); is {
+		case "join", "invite", "knock":
+			return m.proto(m.content("leave", nil)), nil
+		default:
+			return decision{}, mxerr.Forbidden("The user is not in the room")
+		}
+	}
+}
+
+func (m membership) ban() decider {
+	return func(r *room) (decision, error) {
+		if mine, _ := r.membership(m.sender); !r.exists() || mine != "join" {
+			return decision{}, notIn()
+		}
+		content := m.content("ban", nil)
+		if is, ev := r.membership(m.target); is == "ban" && bytes.Equal(ev.Content(), content) {
+			return decision{existing: ev.ID()}, nil
+		}
+		return m.proto(content), nil
+	}
+}
+
+func (m membership) unban() decider {
+	return func(r *room) (decision, error) {
+		if mine, _ := r.membership(m.sender); !r.exists() || mine != "join" {
+			return decision{}, notIn()
+		}
+		if is, _ := r.membership(m.target); is != "ban" {
+			return decision{}, mxerr.BadState("The user is not banned")
+		}
+		return m.proto(m.content("leave", nil)), nil
+	}
+}
+
+// joinRules are who may join without being invited.
+type joinRules struct {
+	rule  string
+	allow []string // ids of the rooms whose members are admitted
+}
+
+func (r *room) joinRules() joinRules {
+	var rules joinRules
+	ev := r.Event("m.room.join_rules", "")
+	if ev == nil {
+		return joinRules{rule: "invite"}
+	}
+	raw, _ := canonicaljson.Get(ev.Content(), "join_rule")
+	rules.rule, _ = canonicaljson.String(raw)
+	allow, _ := canonicaljson.Get(ev.Content(), "allow")
+	for condition := range canonicaljson.Elements(allow) {
+		kind, _ := canonicaljson.Get(condition, "type")
+		room, _ := canonicaljson.Get(condition, "room_id")
+		if k, _ := canonicaljson.String(kind); k != "m.room_membership" {
+			continue
+		}
+		if roomID, ok := canonicaljson.String(room); ok {
+			rules.allow = append(rules.allow, roomID)
+		}
+	}
+	return rules
+}
+
+// inviter returns a user of this server, which is everybody while there is no federation, who may invite: a creator
+// rather than another.
+func (r *room) inviter() (id.UserID, bool) {
+	create := r.Event("m.room.create", "")
+	for _, user := range eventauth.Creators(r.version, create) {
+		if is, _ := r.membership(user); is == "join" {
+			return user, true
+		}
+	}
+	levels := r.PowerLevels()
+	for key, ev := range r.state {
+		user := id.UserID(key.StateKey)
+		if key.Type == "m.room.member" && ev.Membership() == "join" && levels.User(user) >= levels.Invite &&
+			user.ServerName() == create.Sender().ServerName() {
+			return user, true
+		}
+	}
+	return "", false
+}

@@ -1,0 +1,151 @@
+package persister
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/myelin-hs/myelin/pkg/event"
+	"github.com/myelin-hs/myelin/pkg/id"
+)
+
+// Options of [New]. Those without a default are required.
+type Options struct {
+	URI        string                // of Postgres, for the lanes' direct connections
+	Pool       *pgxpool.Pool         // for reads
+	DatabaseID string                // schema.Identity.DatabaseID: a lane writes to no other database
+	Generation int64                 // schema.Identity.Generation: a lane stops when the database has another
+	ServerName id.ServerName         // of the users who may write
+	Signer     event.Signer          // of this server
+	Leases     Leases                // what this worker owns
+	Publisher  Publisher             // where copies of committed blocks go
+	Poke       func()                // wakes an announcer in this process; nil: none
+	Logger     *slog.Logger          // nil: slog.Default()
+	Registerer prometheus.Registerer // where metrics go; nil: nowhere
+
+	Lanes      int // connections for writing, 1 to 64; default 4
+	CacheRooms int // rooms in memory, over all lanes; default 20,000
+	CacheBytes int // bytes of state in memory, over all lanes; default 128 MiB
+	MemoryKeys int // deduplication keys in memory, over all lanes; default 40,000
+
+	now func() time.Time // tests set it
+}
+
+// A Persister writes the rooms of the shards that this worker owns. It is the lease.Holder of its worker.
+type Persister struct {
+	opts    Options
+	lanes   []*lane
+	heralds []*herald
+	reader  reader
+	log     *slog.Logger
+}
+
+// New makes a persister; it writes nothing before [Persister.Run].
+func New(opts Options) (*Persister, error) {
+	opts.Lanes = cmp.Or(opts.Lanes, 4)
+	opts.CacheRooms = cmp.Or(opts.CacheRooms, 20_000)
+	opts.CacheBytes = cmp.Or(opts.CacheBytes, 128<<20)
+	opts.MemoryKeys = cmp.Or(opts.MemoryKeys, 40_000)
+	opts.Logger = cmp.Or(opts.Logger, slog.Default())
+	if opts.now == nil {
+		opts.now = time.Now
+	}
+	if opts.Lanes < 1 || opts.Lanes > 64 {
+		return nil, fmt.Errorf("persister: %d lanes, must be 1 to 64", opts.Lanes)
+	}
+	if opts.DatabaseID == "" || opts.Signer == nil || opts.Leases == nil || opts.Publisher == nil || opts.Pool == nil {
+		return nil, errors.New("persister: Pool, DatabaseID, Signer, Leases and Publisher are required")
+	}
+	p := &Persister{opts: opts, reader: reader{opts.Pool}, log: opts.Logger}
+	m := newMeter(opts.Registerer, func() float64 { return p.Lag().Seconds() })
+	for range opts.Lanes {
+		s := &session{
+			uri: opts.URI, name: fmt.Sprintf("myelin-%d", opts.Leases.ID()),
+			leases: opts.Leases, worker: opts.Leases.ID(), databaseID: opts.DatabaseID, generation: opts.Generation,
+		}
+		h := newHerald(opts.Publisher, opts.Poke, p.log, m)
+		p.heralds = append(p.heralds, h)
+		p.lanes = append(p.lanes, newLane(laneConfig{
+			pipe: pipeline{
+				commit: s.commit, resolve: s.resolve, close: s.close,
+				repeated: p.reader.repeated, load: p.reader.load, publish: h.publish,
+			},
+			leases: opts.Leases, forge: forge{opts.Signer, opts.now}, log: p.log, meter: m,
+			cacheRooms: max(1, opts.CacheRooms/opts.Lanes), cacheBytes: max(1, opts.CacheBytes/opts.Lanes),
+			memoryKeys: max(1, opts.MemoryKeys/opts.Lanes),
+		}))
+	}
+	return p, nil
+}
+
+// Run writes until ctx ends, then brings what is in flight to its end and answers 503 to what is not. An error means
+// that this process must not write any more: the database has another generation, or is another one.
+func (p *Persister) Run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	for i, l := range p.lanes {
+		g.Go(func() error { return l.run(ctx) })
+		g.Go(func() error { return p.heralds[i].run(ctx) })
+	}
+	g.Go(func() error { return p.rotate(ctx) })
+	return g.Wait()
+}
+
+// rotateEvery is how often the partitions of request_dedupe are looked after. Any number of workers may do it.
+const rotateEvery = time.Hour
+
+func (p *Persister) rotate(ctx context.Context) error {
+	tick := time.NewTicker(rotateEvery)
+	defer tick.Stop()
+	for {
+		if _, err := p.opts.Pool.Exec(ctx, "SELECT request_dedupe_rotate()"); err != nil && ctx.Err() == nil {
+			p.log.Info("rotate the deduplication keys", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// Lag returns how long the oldest write that is not answered yet has waited.
+func (p *Persister) Lag() time.Duration {
+	var oldest time.Duration
+	for _, l := range p.lanes {
+		oldest = max(oldest, l.queue.age(time.Now()))
+	}
+	return oldest
+}
+
+// Quiesce makes the writes of a shard wait and returns when none is in flight, or ctx ends: they then wait still, for
+// Granted or Lost. See lease.Holder.
+func (p *Persister) Quiesce(ctx context.Context, shard int) error {
+	done := make(chan struct{})
+	p.lane(shard).orders.give(order{kind: quiesce, shard: shard, done: done})
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("quiesce shard %d: %w", shard, ctx.Err())
+	}
+}
+
+// Granted lets the writes of a shard go on under the epoch. Rooms loaded under another are loaded again. See
+// lease.Holder.
+func (p *Persister) Granted(shard int, _ int64) {
+	p.lane(shard).orders.give(order{kind: granted, shard: shard})
+}
+
+// Lost forgets the rooms of a shard and sends its waiting writes to the owner. See lease.Holder.
+func (p *Persister) Lost(shard int) {
+	p.lane(shard).orders.give(order{kind: lostLease, shard: shard})
+}
+
+func (p *Persister) lane(shard int) *lane { return p.lanes[shard%len(p.lanes)] }

@@ -1,0 +1,108 @@
+package persister
+
+import (
+	"context"
+	"log/slog"
+	"maps"
+	"slices"
+
+	"github.com/myelin-hs/myelin/pkg/bus"
+	"github.com/myelin-hs/myelin/pkg/id"
+	"github.com/myelin-hs/myelin/pkg/shard"
+)
+
+// publishBacklog bounds how many committed blocks of a lane wait for the bus.
+const publishBacklog = 64
+
+// A herald passes the committed blocks of one lane on, in order. What it cannot keep up with readers find in Postgres.
+type herald struct {
+	to     Publisher
+	poke   func() // wakes the announcer, if it is in this process; may be nil
+	log    *slog.Logger
+	meter  *meter
+	blocks chan *block
+}
+
+func newHerald(to Publisher, poke func(), log *slog.Logger, m *meter) *herald {
+	return &herald{to, poke, log, m, make(chan *block, publishBacklog)}
+}
+
+// publish is pipeline.publish.
+func (h *herald) publish(b *block) {
+	if h.poke != nil {
+		h.poke()
+	}
+	select {
+	case h.blocks <- b:
+	default:
+		h.meter.dropped.Inc()
+	}
+}
+
+func (h *herald) run(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case b := <-h.blocks:
+			if err := h.send(ctx, b); err != nil && ctx.Err() == nil {
+				h.log.Warn("publish a block", "block", b.number, "error", err)
+			}
+		}
+	}
+}
+
+// send publishes bodies before the poke: the horizon should find them there.
+func (h *herald) send(ctx context.Context, b *block) error {
+	rooms, users := messagesOf(b)
+	for _, r := range rooms {
+		if err := h.to.PublishRoom(ctx, r); err != nil {
+			return err
+		}
+	}
+	for _, u := range users {
+		if err := h.to.PublishUser(ctx, u); err != nil {
+			return err
+		}
+	}
+	return h.to.PublishPoke(ctx)
+}
+
+func messagesOf(b *block) ([]bus.RoomBlock, []bus.UserBlock) {
+	rooms := make(map[id.RoomID]*bus.RoomBlock, len(b.rooms))
+	users := make(map[int]*bus.UserBlock)
+	for i, e := range b.entries {
+		at := int64(b.position(i))
+		r := rooms[e.room.id]
+		if r == nil {
+			r = &bus.RoomBlock{Block: b.number, RoomID: string(e.room.id)}
+			rooms[e.room.id] = r
+		}
+		device, txn := e.echo()
+		r.Events = append(r.Events, bus.RoomEvent{
+			Position: at, EventID: string(e.ev.ID()), JSON: e.ev.JSON(), DeviceID: string(device), TxnID: txn,
+		})
+		if e.ev.Type() != "m.room.member" || !e.ev.IsState() {
+			continue
+		}
+		key, _ := e.ev.StateKey()
+		s := shard.UserShard(id.UserID(key))
+		u := users[s]
+		if u == nil {
+			u = &bus.UserBlock{Block: b.number, UserShard: s}
+			users[s] = u
+		}
+		u.Items = append(u.Items, bus.UserItem{
+			UserID: key, RoomID: string(e.room.id), Membership: e.ev.Membership(), Position: at, EventID: string(e.ev.ID()),
+		})
+	}
+	var rs []bus.RoomBlock
+	for _, k := range slices.Sorted(maps.Keys(rooms)) {
+		rs = append(rs, *rooms[k])
+	}
+	var us []bus.UserBlock
+	for _, k := range slices.Sorted(maps.Keys(users)) {
+		us = append(us, *users[k])
+	}
+	return rs, us
+}

@@ -1,0 +1,119 @@
+package persister
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/myelin-hs/myelin/pkg/event"
+	"github.com/myelin-hs/myelin/pkg/id"
+)
+
+// A reader reads what was committed, set-wise: the number of queries does not grow with the number of rooms or keys.
+type reader struct{ pool *pgxpool.Pool }
+
+// load is pipeline.load. It needs no snapshot: nobody else writes these rooms while the lease holds, and if it does not
+// hold, nothing that is built on them is written.
+func (r reader) load(ctx context.Context, rooms []*room, keys []dedupeKey) (loaded, error) {
+	got := loaded{rooms: make(map[id.RoomID]*snapshot, len(rooms)), keys: make(map[dedupeKey]id.EventID)}
+	ids, slots := make([]string, 0, len(rooms)), make([]int32, 0, len(rooms))
+	for _, room := range rooms {
+		ids = append(ids, string(room.id))
+		slots = append(slots, int32(room.slot))
+	}
+	batch := &pgx.Batch{}
+	batch.Queue(sqlLoadRooms, ids, slots).Query(got.readRooms)
+	batch.Queue(sqlLoadState, ids, slots).Query(got.readState)
+	if len(keys) > 0 {
+		queueRepeated(batch, keys, got.keys)
+	}
+	if err := r.pool.SendBatch(ctx, batch).Close(); err != nil {
+		return loaded{}, fmt.Errorf("load %d rooms: %w", len(rooms), err)
+	}
+	return got, nil
+}
+
+// repeated is pipeline.repeated.
+func (r reader) repeated(ctx context.Context, keys []dedupeKey) (map[dedupeKey]id.EventID, error) {
+	found := make(map[dedupeKey]id.EventID)
+	batch := &pgx.Batch{}
+	queueRepeated(batch, keys, found)
+	if err := r.pool.SendBatch(ctx, batch).Close(); err != nil {
+		return nil, fmt.Errorf("look up %d deduplication keys: %w", len(keys), err)
+	}
+	return found, nil
+}
+
+func queueRepeated(batch *pgx.Batch, keys []dedupeKey, found map[dedupeKey]id.EventID) {
+	var c keyColumns
+	for _, k := range keys {
+		c.add(k, "")
+	}
+	batch.Queue(sqlRepeated, c.user, c.device, c.path, c.txn).Query(func(rows pgx.Rows) error {
+		var i int
+		var eventID string
+		_, err := pgx.ForEachRow(rows, []any{&i, &eventID}, func() error {
+			found[keys[i-1]] = id.EventID(eventID)
+			return nil
+		})
+		return err
+	})
+}
+
+func (got loaded) readRooms(rows pgx.Rows) error {
+	var roomID, version, head string
+	var depth int64
+	_, err := pgx.ForEachRow(rows, []any{&roomID, &version, &head, &depth}, func() error {
+		v, ok := event.LookupVersion(version)
+		if !ok {
+			return fmt.Errorf("room %s has version %q, which this build does not know", roomID, version)
+		}
+		got.rooms[id.RoomID(roomID)] = &snapshot{version: v, heads: []id.EventID{id.EventID(head)}, depth: depth}
+		return nil
+	})
+	return err
+}
+
+func (got loaded) readState(rows pgx.Rows) error {
+	var roomID, eventID string
+	var raw []byte
+	_, err := pgx.ForEachRow(rows, []any{&roomID, &eventID, &raw}, func() error {
+		s := got.rooms[id.RoomID(roomID)]
+		if s == nil {
+			return fmt.Errorf("room %s has state, but no row", roomID)
+		}
+		ev, err := event.Load(s.version, id.EventID(eventID), append([]byte(nil), raw...))
+		if err != nil {
+			return err
+		}
+		s.state = append(s.state, ev)
+		return nil
+	})
+	return err
+}
+
+// A profile is what member events say of a user.
+type profile struct{ displayName, avatarURL *string }
+
+// profile reads a user's profile, and whether there is such a user.
+func (r reader) profile(ctx context.Context, user id.UserID) (p profile, exists bool, err error) {
+	err = r.pool.QueryRow(ctx, `SELECT EXISTS (SELECT FROM account WHERE user_id = $1 AND NOT deactivated), p.displayname, p.avatar_url
+		FROM (VALUES ($1)) AS u(user_id) LEFT JOIN profile p ON p.user_id = u.user_id`, string(user)).
+		Scan(&exists, &p.displayName, &p.avatarURL)
+	if err != nil {
+		return p, false, fmt.Errorf("read a profile: %w", err)
+	}
+	return p, exists, nil
+}
+
+// joinedAny reports whether the user has joined one of the rooms.
+func (r reader) joinedAny(ctx context.Context, user id.UserID, rooms []string) (joined bool, err error) {
+	err = r.pool.QueryRow(ctx, `SELECT EXISTS (SELECT FROM room_membership
+		WHERE user_id = $1 AND room_id = ANY ($2) AND membership = 'join')`, string(user), rooms).Scan(&joined)
+	if err != nil {
+		return false, fmt.Errorf("read memberships: %w", err)
+	}
+	return joined, nil
+}

@@ -1,0 +1,141 @@
+package persister
+
+import (
+	"container/list"
+	"fmt"
+	"time"
+
+	"github.com/myelin-hs/myelin/pkg/event"
+	"github.com/myelin-hs/myelin/pkg/eventauth"
+	"github.com/myelin-hs/myelin/pkg/id"
+	"github.com/myelin-hs/myelin/pkg/shard"
+)
+
+// A room is the actor of one room: what its next event is built and judged from, uncommitted events included. Only the
+// lane's loop touches it.
+type room struct {
+	id    id.RoomID
+	slot  int
+	shard int
+	epoch int64 // of the lease that it was loaded under; what it holds counts under no other
+
+	version *event.Version // nil: there is no such room
+	state   eventauth.MapState
+	levels  *eventauth.PowerLevels
+	heads   []id.EventID // forward extremities
+	depth   int64
+	bytes   int
+
+	loading bool
+	waiting []*write // until it is loaded, or its tail has come to its end
+	tail    *block   // the newest block with events of this room that are not committed yet
+	element *list.Element
+}
+
+// A snapshot is a room as it was committed.
+type snapshot struct {
+	version *event.Version
+	state   []*event.Event
+	heads   []id.EventID
+	depth   int64
+}
+
+// roomOverhead is about what a room without state takes in memory.
+const roomOverhead = 512
+
+func newRoom(roomID id.RoomID, shardID int, epoch int64) *room {
+	return &room{id: roomID, slot: shard.Slot(roomID), shard: shardID, epoch: epoch,
+		state: make(eventauth.MapState), loading: true, bytes: roomOverhead}
+}
+
+func (r *room) exists() bool { return r.version != nil }
+
+func (r *room) adopt(s *snapshot) {
+	r.version, r.heads, r.depth = s.version, s.heads, s.depth
+	for _, ev := range s.state {
+		r.set(ev)
+	}
+}
+
+// Event and PowerLevels make a room an eventauth.LevelsState.
+func (r *room) Event(evType, stateKey string) *event.Event {
+	return r.state[eventauth.StateKeyTuple{Type: evType, StateKey: stateKey}]
+}
+
+// PowerLevels returns the parsed power levels.
+func (r *room) PowerLevels() *eventauth.PowerLevels {
+	if r.levels == nil {
+		r.levels = eventauth.LevelsOf(r.version, r.state)
+	}
+	return r.levels
+}
+
+func (r *room) membership(user id.UserID) (string, *event.Event) {
+	ev := r.Event("m.room.member", string(user))
+	if ev == nil {
+		return "leave", nil
+	}
+	return ev.Membership(), ev
+}
+
+func (r *room) set(ev *event.Event) {
+	key, _ := ev.StateKey()
+	place := eventauth.StateKeyTuple{Type: ev.Type(), StateKey: key}
+	if old := r.state[place]; old != nil {
+		r.bytes -= eventBytes(old)
+	}
+	r.state[place] = ev
+	r.bytes += eventBytes(ev)
+	if ev.Type() == "m.room.power_levels" || ev.Type() == "m.room.create" {
+		r.levels = nil
+	}
+}
+
+// eventBytes is about what an event of the state takes in memory, its place in the map included.
+func eventBytes(ev *event.Event) int { return len(ev.JSON()) + 400 }
+
+// apply makes an event the room's newest.
+func (r *room) apply(ev *event.Event) {
+	if ev.IsState() {
+		r.set(ev)
+	}
+	r.heads = []id.EventID{ev.ID()}
+	r.depth = ev.Depth()
+}
+
+// A forge makes events in the name of this server.
+type forge struct {
+	signer event.Signer
+	now    func() time.Time
+}
+
+// extend builds what was decided, each event on top of the one before, and makes it part of the room. With an error it
+// returns the events that are in the room already.
+func (f forge) extend(r *room, d decision) ([]*event.Event, error) {
+	events := make([]*event.Event, 0, len(d.add)+1)
+	if d.create != nil {
+		if err := eventauth.Check(d.create.Version(), d.create, r.state); err != nil {
+			return nil, err
+		}
+		r.version = d.create.Version()
+		r.apply(d.create)
+		events = append(events, d.create)
+	}
+	for _, p := range d.add {
+		p.RoomID = r.id
+		p.PrevEvents = r.heads
+		p.AuthEvents = eventauth.SelectAuthEvents(r.version, &p, r)
+		p.Depth = r.depth + 1
+		p.OriginServerTS = f.now().UnixMilli()
+		ev, err := event.Build(r.version, p, f.signer)
+		if err != nil {
+			return events, fmt.Errorf("build %s: %w", p.Type, err)
+		}
+		if err := eventauth.Check(r.version, ev, r); err != nil {
+			return events, fmt.Errorf("authorise %s: %w", p.Type, err)
+		}
+		r.apply(ev)
+		events = append(events, ev)
+	}
+	return events, nil
+}

@@ -1,0 +1,137 @@
+package persister
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/myelin-hs/myelin/pkg/id"
+	"github.com/myelin-hs/myelin/pkg/position"
+	"github.com/myelin-hs/myelin/pkg/postgres"
+)
+
+// A session is a lane's direct connection to Postgres. Only the committer uses it.
+type session struct {
+	uri        string
+	name       string // application_name, by which a takeover finds it
+	leases     Leases
+	worker     int64
+	databaseID string
+	generation int64
+	conn       *pgx.Conn
+}
+
+var errOtherDatabase = errors.New("the database is not the one that this worker started with")
+
+// ready connects if the session is not connected, and makes sure that it is the same database as ever: worker ids and
+// epochs mean nothing in another one.
+func (s *session) ready(ctx context.Context) error {
+	if s.conn != nil && !s.conn.IsClosed() {
+		return nil
+	}
+	conn, err := postgres.Connect(ctx, s.uri, s.name)
+	if err != nil {
+		return fmt.Errorf("connect a lane: %w", err)
+	}
+	var databaseID string
+	err = conn.QueryRow(ctx, "SELECT database_id::text FROM cluster_state").Scan(&databaseID)
+	if err == nil && databaseID != s.databaseID {
+		err = errOtherDatabase
+	}
+	for _, sql := range []string{sqlBegin, sqlEvents, sqlDeltas, sqlState, sqlMemberships, sqlRooms, sqlDedupe} {
+		if err == nil {
+			_, err = conn.Prepare(ctx, sql, sql)
+		}
+	}
+	if err != nil {
+		s.close(ctx)
+		_ = conn.Close(ctx)
+		return fmt.Errorf("prepare a lane: %w", err)
+	}
+	s.conn = conn
+	return nil
+}
+
+func (s *session) close(ctx context.Context) {
+	if s.conn != nil {
+		_ = s.conn.Close(ctx)
+		s.conn = nil
+	}
+}
+
+// commit sends the block as one pipeline, which is one transaction and one round trip. It returns nil only when the
+// server has said that it is ready for the next one, which it says after COMMIT.
+func (s *session) commit(ctx context.Context, b *block) error {
+	if err := s.ready(ctx); err != nil {
+		return fmt.Errorf("%w: %w", errNotSent, err)
+	}
+	results := s.conn.SendBatch(ctx, s.pipeline(b))
+	begun := results.QueryRow().Scan(&b.number)
+	closed := results.Close()
+	return errors.Join(begun, closed)
+}
+
+// resolve is pipeline.resolve. The order matters: what is looked for before the epochs are raised may still come.
+func (s *session) resolve(ctx context.Context, b *block) (bool, error) {
+	s.close(ctx)
+	if err := s.ready(ctx); err != nil {
+		return false, err
+	}
+	if _, err := s.leases.Raise(ctx, b.shards); err != nil {
+		return false, fmt.Errorf("raise epochs: %w", err)
+	}
+	e := b.entries[0]
+	var at int64
+	err := s.conn.QueryRow(ctx, sqlLook, e.room.slot, string(e.ev.ID())).Scan(&at)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("look for an event: %w", err)
+	}
+	b.number = position.Position(at).Block()
+	return true, nil
+}
+
+func (s *session) pipeline(b *block) *pgx.Batch {
+	batch := &pgx.Batch{}
+	shards, epochs := b.leases()
+	c := columnsOf(b)
+	batch.Queue(sqlBegin, s.worker, shards, epochs, s.generation, c.touched.rooms, c.touched.userShards)
+	e := &c.events
+	batch.Queue(sqlEvents, s.worker, e.slot, e.room, e.i, e.event, e.evType, e.stateKey, e.sender, e.depth, e.shard,
+		e.epoch, e.device, e.txn, e.json)
+	if d := &c.deltas; len(d.i) > 0 {
+		batch.Queue(sqlDeltas, d.slot, d.room, d.evType, d.stateKey, d.i, d.event)
+	}
+	if s := &c.state; len(s.i) > 0 {
+		batch.Queue(sqlState, s.room, s.evType, s.stateKey, s.i, s.event)
+	}
+	if m := &c.memberships; len(m.i) > 0 {
+		batch.Queue(sqlMemberships, m.user, m.room, m.userShard, m.membership, m.i, m.event)
+	}
+	if r := &c.rooms; len(r.i) > 0 {
+		batch.Queue(sqlRooms, r.room, r.slot, r.version, r.creator, r.i)
+	}
+	if k := &c.keys; len(k.txn) > 0 {
+		batch.Queue(sqlDedupe, k.user, k.device, k.path, k.txn, k.event)
+	}
+	return batch
+}
+
+// keyColumns are deduplication keys as the database takes them.
+type keyColumns struct {
+	user, device []string
+	path         [][]byte
+	txn, event   []string
+}
+
+func (c *keyColumns) add(k dedupeKey, event id.EventID) {
+	c.user = append(c.user, string(k.user))
+	c.device = append(c.device, string(k.device))
+	c.path = append(c.path, k.path[:])
+	c.txn = append(c.txn, k.txn)
+	c.event = append(c.event, string(event))
+}
