@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
@@ -74,24 +73,4 @@ func (s *Store) events(ctx context.Context, r Room, sql string, args ...any) ([]
 		return nil, fmt.Errorf("read events of %s: %w", r.ID, err)
 	}
 	return found, nil
-}
-
-const sqlAnsweredRequest = `
-SELECT event_id FROM request_dedupe
-WHERE day >= request_dedupe_day() - 2 AND user_id = $1 AND device_id = $2 AND path_hash = $3 AND txn_id = $4
-ORDER BY day DESC LIMIT 1`
-
-// AnsweredRequest returns the event that a client's write was answered with, false if it was not answered yet.
-// pathHash names what txnID is unique within.
-func (s *Store) AnsweredRequest(ctx context.Context, user id.UserID, device id.DeviceID, pathHash []byte,
-	txnID string) (id.EventID, bool, error) {
-	var eventID id.EventID
-	err := s.db.QueryRow(ctx, sqlAnsweredRequest, user, device, pathHash, txnID).Scan(&eventID)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return "", false, nil
-	}
-	if err != nil {
-		return "", false, fmt.Errorf("look up a request: %w", err)
-	}
-	return eventID, true, nil
 }

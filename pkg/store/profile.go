@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
@@ -17,8 +16,9 @@ type Profile struct {
 }
 
 const (
-	sqlProfile = `
-SELECT p.displayname, p.avatar_url FROM account a LEFT JOIN profile p ON p.user_id = a.user_id WHERE a.user_id = $1`
+	sqlProfiles = `
+SELECT a.user_id, p.displayname, p.avatar_url
+FROM account a LEFT JOIN profile p ON p.user_id = a.user_id WHERE a.user_id = ANY ($1)`
 	sqlSetDisplayName = `
 INSERT INTO profile (user_id, displayname) VALUES ($1, $2)
 ON CONFLICT (user_id) DO UPDATE SET displayname = excluded.displayname`
@@ -29,15 +29,28 @@ ON CONFLICT (user_id) DO UPDATE SET avatar_url = excluded.avatar_url`
 
 // Profile reads the profile of a user of this server; false if there is no such user.
 func (s *Store) Profile(ctx context.Context, user id.UserID) (Profile, bool, error) {
-	var p Profile
-	err := s.db.QueryRow(ctx, sqlProfile, user).Scan(&p.DisplayName, &p.AvatarURL)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return Profile{}, false, nil
-	}
+	found, err := s.Profiles(ctx, []id.UserID{user})
+	p, ok := found[user]
+	return p, ok, err
+}
+
+// Profiles reads the profiles of those of the users who have an account here.
+func (s *Store) Profiles(ctx context.Context, users []id.UserID) (map[id.UserID]Profile, error) {
+	rows, err := s.db.Query(ctx, sqlProfiles, users)
 	if err != nil {
-		return Profile{}, false, fmt.Errorf("read the profile of %s: %w", user, err)
+		return nil, fmt.Errorf("read profiles: %w", err)
 	}
-	return p, true, nil
+	found := make(map[id.UserID]Profile, len(users))
+	var user id.UserID
+	var p Profile
+	_, err = pgx.ForEachRow(rows, []any{&user, &p.DisplayName, &p.AvatarURL}, func() error {
+		found[user] = p
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read profiles: %w", err)
+	}
+	return found, nil
 }
 
 // SetDisplayName sets the display name of a user, nil unsets it.

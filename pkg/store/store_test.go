@@ -194,20 +194,6 @@ func TestLeftAt(t *testing.T) {
 	require.Equal(t, kicked.Position, at)
 }
 
-func TestAnsweredRequest(t *testing.T) {
-	t.Parallel()
-	s, pool := open(t)
-	_, err := pool.Exec(t.Context(), `INSERT INTO request_dedupe VALUES (request_dedupe_day(), $1, 'D', 'path', 'txn', '$e')`, alice)
-	require.NoError(t, err)
-	got, ok, err := s.AnsweredRequest(t.Context(), alice, "D", []byte("path"), "txn")
-	require.NoError(t, err)
-	require.True(t, ok)
-	require.EqualValues(t, "$e", got)
-	_, ok, err = s.AnsweredRequest(t.Context(), alice, "D", []byte("path"), "other")
-	require.NoError(t, err)
-	require.False(t, ok)
-}
-
 func TestProfile(t *testing.T) {
 	t.Parallel()
 	s, pool := open(t)
@@ -215,6 +201,9 @@ func TestProfile(t *testing.T) {
 	_, ok, err := s.Profile(t.Context(), bob)
 	require.NoError(t, err)
 	require.False(t, ok)
+	all, err := s.Profiles(t.Context(), []id.UserID{alice, bob})
+	require.NoError(t, err)
+	require.Equal(t, map[id.UserID]store.Profile{alice: {}}, all, "who has no account is not in it")
 	p, ok, err := s.Profile(t.Context(), alice)
 	require.NoError(t, err)
 	require.True(t, ok)
