@@ -1,0 +1,127 @@
+package sync
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/myelin-hs/myelin/pkg/internalauth"
+	"github.com/myelin-hs/myelin/pkg/mxerr"
+	"github.com/myelin-hs/myelin/pkg/mxhttp"
+	"github.com/myelin-hs/myelin/pkg/position"
+)
+
+// startLimit bounds how long a request waits for a worker that has just started to learn P.
+const startLimit = 5 * time.Second
+
+func (s *Sync) serve(w http.ResponseWriter, r *http.Request) error {
+	who, ok := internalauth.IdentityFrom(r.Context())
+	if !ok || who.UserID == "" {
+		return mxerr.MissingToken()
+	}
+	p := s.polls.begin(device{who.UserID, who.DeviceID}, who.TokenHash)
+	defer s.polls.end(p)
+	body, err := s.answer(r, who, p)
+	if p.isRevoked() { // also when there was something to tell
+		err = mxerr.UnknownToken(false)
+	}
+	if err != nil {
+		metricRequests.WithLabelValues("error").Inc()
+		return err
+	}
+	if body.isEmpty() {
+		metricRequests.WithLabelValues("empty").Inc()
+	} else {
+		metricRequests.WithLabelValues("news").Inc()
+	}
+	mxhttp.WriteJSON(w, http.StatusOK, body)
+	return nil
+}
+
+func (s *Sync) answer(r *http.Request, who internalauth.Identity, p *poll) (*response, error) {
+	ctx := r.Context()
+	if err := s.started(ctx); err != nil {
+		return nil, err
+	}
+	u := s.users.hold(ctx, who.UserID, func() position.Position { p, _ := s.at(); return p })
+	defer s.users.letGo(u)
+	q := &request{who: who, user: u}
+	if err := s.parse(r, q); err != nil {
+		return nil, err
+	}
+	timer := time.NewTimer(q.timeout)
+	defer timer.Stop()
+
+	if reached, err := s.reach(ctx, q, p, timer.C); err != nil || !reached {
+		return emptyResponse(q.since), err
+	}
+	for last := q.timeout == 0; ; {
+		news := u.news() // before the look: what comes after it is not missed
+		body, err := s.compute(ctx, q)
+		if err != nil || last || q.initial || q.fullState || !body.isEmpty() {
+			return body, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-news:
+		case <-timer.C:
+			last = true // one more look moves the token up to the present
+		case <-p.superseded:
+			return emptyResponse(q.since), nil
+		case <-s.draining:
+			return emptyResponse(q.since), nil
+		case <-p.revoked:
+			return nil, mxerr.UnknownToken(false)
+		}
+	}
+}
+
+// started waits until P is known.
+func (s *Sync) started(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, startLimit)
+	defer cancel()
+	if err := s.await(ctx, 0); err != nil {
+		return mxerr.Unavailable(time.Second, "This worker is not ready").WithCause(err)
+	}
+	return nil
+}
+
+// await returns when p was applied.
+func (s *Sync) await(ctx context.Context, p position.Position) error {
+	for {
+		at, moved := s.at()
+		if at >= p {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-moved:
+		}
+	}
+}
+
+// reach waits for P to come to a token that is ahead of it, as one from another worker may be; false if it does not in
+// time.
+func (s *Sync) reach(ctx context.Context, q *request, p *poll, timeout <-chan time.Time) (bool, error) {
+	for {
+		at, moved := s.at()
+		if at >= q.since {
+			return true, nil
+		}
+		select {
+		case <-ctx.Done():
+			return false, ctx.Err()
+		case <-moved:
+		case <-timeout:
+			return false, nil
+		case <-p.superseded:
+			return false, nil
+		case <-s.draining:
+			return false, nil
+		case <-p.revoked:
+			return false, mxerr.UnknownToken(false)
+		}
+	}
+}
