@@ -23,8 +23,6 @@ import (
 	"github.com/myelin-hs/myelin/controllers/desired"
 )
 
-// Controller reconciles Homeservers.
-//
 // +kubebuilder:rbac:groups=myelin.dev,resources=homeservers;workerpools;eventpersistershards,verbs=get;list;watch
 // +kubebuilder:rbac:groups=myelin.dev,resources=homeservers/status,verbs=patch
 // +kubebuilder:rbac:groups=myelin.dev,resources=homeservers/finalizers,verbs=update
@@ -32,6 +30,8 @@ import (
 // +kubebuilder:rbac:groups="",resources=secrets,verbs=get;list;watch;create
 // +kubebuilder:rbac:groups="",resources=pods,verbs=list
 // +kubebuilder:rbac:groups=batch,resources=jobs,verbs=get;list;watch;create;patch;delete
+
+// Controller reconciles Homeservers.
 type Controller struct {
 	client client.Client
 	// reader is not cached: secrets and pods are read when they are needed, and not kept.

@@ -46,12 +46,12 @@ func AskService() Asker {
 	}
 }
 
-// Controller reconciles the EventPersisterShards of Homeservers.
-//
 // +kubebuilder:rbac:groups=myelin.dev,resources=homeservers;workerpools,verbs=get;list;watch
 // +kubebuilder:rbac:groups=myelin.dev,resources=eventpersistershards,verbs=get;list;watch;create
 // +kubebuilder:rbac:groups=myelin.dev,resources=eventpersistershards/status,verbs=patch
 // +kubebuilder:rbac:groups="",resources=secrets,verbs=get
+
+// Controller reconciles the EventPersisterShards of Homeservers.
 type Controller struct {
 	client client.Client
 	reader client.Reader

@@ -21,13 +21,13 @@ import (
 	"github.com/myelin-hs/myelin/controllers/plan"
 )
 
-// Controller reconciles WorkerPools.
-//
 // +kubebuilder:rbac:groups=myelin.dev,resources=workerpools;homeservers,verbs=get;list;watch
 // +kubebuilder:rbac:groups=myelin.dev,resources=workerpools/status,verbs=patch
 // +kubebuilder:rbac:groups=myelin.dev,resources=workerpools/finalizers,verbs=update
 // +kubebuilder:rbac:groups=apps,resources=deployments,verbs=get;list;watch;create;patch
 // +kubebuilder:rbac:groups=policy,resources=poddisruptionbudgets,verbs=get;list;watch;create;patch
+
+// Controller reconciles WorkerPools.
 type Controller struct {
 	client client.Client
 	apply  *apply.Applier

@@ -1,0 +1,102 @@
+package plugin
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/myelin-hs/myelin/pkg/admin"
+)
+
+// Main runs the command line and returns the exit code.
+func Main(ctx context.Context, args []string, out, errs io.Writer) int {
+	return run(ctx, args, out, errs, connect)
+}
+
+// A connector reaches a homeserver's admin API. The returned function ends the connection.
+type connector func(ctx context.Context, where target) (api, func(), error)
+
+// api is what the commands need of admin.Client.
+type api interface {
+	Status(ctx context.Context) (admin.Status, error)
+	Move(ctx context.Context, shard int, to int64) (admin.MoveResult, error)
+	Drain(ctx context.Context, worker int64) error
+}
+
+// session is what all commands share.
+type session struct {
+	target
+	output  string
+	out     io.Writer
+	connect connector
+}
+
+func run(ctx context.Context, args []string, out, errs io.Writer, c connector) int {
+	s := &session{out: out, connect: c}
+	root := &cobra.Command{
+		Use:           "kubectl-myelin",
+		Short:         "Look at and steer a Myelin homeserver",
+		SilenceErrors: true, SilenceUsage: true,
+		Annotations: map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl myelin"},
+		PersistentPreRunE: func(*cobra.Command, []string) error {
+			if s.output != "" && s.output != "json" {
+				return usageError(fmt.Errorf("-o %s: json is the only other format", s.output))
+			}
+			return nil
+		},
+	}
+	flags := root.PersistentFlags()
+	flags.StringVarP(&s.namespace, "namespace", "n", "", "namespace of the Homeserver (default the context's)")
+	flags.StringVar(&s.kubeconfig, "kubeconfig", "", "kubeconfig file (default $KUBECONFIG, then ~/.kube/config)")
+	flags.StringVar(&s.context, "context", "", "context in the kubeconfig")
+	flags.StringVar(&s.homeserver, "homeserver", "", "name of the Homeserver (default the only one in the namespace)")
+	flags.StringVarP(&s.output, "output", "o", "", "json, or empty for a table")
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError(err) })
+	root.AddCommand(statusCommand(s), failoverCommand(s), drainCommand(s))
+	root.SetArgs(args)
+	root.SetOut(out)
+	root.SetErr(errs)
+	err := root.ExecuteContext(ctx)
+	if err != nil {
+		fmt.Fprintf(errs, "error: %v\n", err)
+	}
+	return exitCode(err)
+}
+
+// with connects, and runs f with what the workers say now.
+func (s *session) with(ctx context.Context, f func(api, admin.Status) error) error {
+	client, closeConnection, err := s.connect(ctx, s.target)
+	if err != nil {
+		return err
+	}
+	defer closeConnection()
+	status, err := client.Status(ctx)
+	if err != nil {
+		return err
+	}
+	return f(client, status)
+}
+
+// print writes v as JSON if that was asked for, else the text.
+func (s *session) print(v any, text string) error {
+	if s.output != "json" {
+		_, err := fmt.Fprintln(s.out, text)
+		return err
+	}
+	e := json.NewEncoder(s.out)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
+}
+
+// exactArgs is cobra's, with our exit code.
+func exactArgs(n int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if err := cobra.ExactArgs(n)(cmd, args); err != nil {
+			return usageError(err)
+		}
+		return nil
+	}
+}
