@@ -361,4 +361,7 @@ func (p *testPersister) rooms(t *testing.T, n int) []id.RoomID {
 	return rooms
 }
 
-const soon = 10 * time.Second
+const (
+	soon  = 10 * time.Second
+	quiet = 100 * time.Millisecond
+)

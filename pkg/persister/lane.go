@@ -213,7 +213,7 @@ func (l *lane) turn(w *write) bool {
 func (l *lane) act(r *room, w *write) bool {
 	d, err := w.decide(r)
 	if err == nil && d.existing == "" {
-		if !l.collecting.fits(len(d.add)+1, w.size, l.maxWrites) {
+		if !l.collecting.fits(d.events(), w.size, l.maxWrites) {
 			return false
 		}
 		if epoch, ok := l.collecting.shards[r.shard]; ok && epoch != r.epoch {

@@ -40,6 +40,10 @@ func (s *session) ready(ctx context.Context) error {
 	if err == nil && databaseID != s.databaseID {
 		err = errOtherDatabase
 	}
+	if err == nil {
+		// A plan made while a table was empty must not scan it when it is full.
+		_, err = conn.Exec(ctx, "SET enable_seqscan = off")
+	}
 	for _, sql := range []string{sqlBegin, sqlEvents, sqlDeltas, sqlState, sqlMemberships, sqlRooms, sqlDedupe} {
 		if err == nil {
 			_, err = conn.Prepare(ctx, sql, sql)

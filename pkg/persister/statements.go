@@ -34,12 +34,16 @@ const (
 		SELECT room_id, slot, version, creator, (currval('stream_seq') << 10) | i
 		FROM unnest($1::text[], $2::integer[], $3::text[], $4::text[], $5::bigint[]) AS r(room_id, slot, version, creator, i)`
 
-	// A key that was answered on an earlier day is written on that day again, where the unique index refuses it.
+	// A key that was answered on an earlier day is written on that day again, where the unique index refuses it. Days are
+	// compared with = alone: with = ANY, Postgres 15 prunes the default partition though it holds one of the days.
 	sqlDedupe = `WITH today AS MATERIALIZED (SELECT request_dedupe_day() AS day)
 		INSERT INTO request_dedupe (day, user_id, device_id, path_hash, txn_id, event_id)
-		SELECT coalesce((SELECT max(d.day) FROM request_dedupe d
-				WHERE d.day = ANY (ARRAY[today.day, today.day - 1, today.day - 2]) AND d.user_id = k.user_id
-					AND d.device_id = k.device_id AND d.path_hash = k.path_hash AND d.txn_id = k.txn_id), today.day),
+		SELECT coalesce(
+				(SELECT d.day FROM request_dedupe d WHERE d.day = today.day - 1 AND d.user_id = k.user_id
+					AND d.device_id = k.device_id AND d.path_hash = k.path_hash AND d.txn_id = k.txn_id),
+				(SELECT d.day FROM request_dedupe d WHERE d.day = today.day - 2 AND d.user_id = k.user_id
+					AND d.device_id = k.device_id AND d.path_hash = k.path_hash AND d.txn_id = k.txn_id),
+				today.day),
 			k.user_id, k.device_id, k.path_hash, k.txn_id, k.event_id
 		FROM today, unnest($1::text[], $2::text[], $3::bytea[], $4::text[], $5::text[])
 			AS k(user_id, device_id, path_hash, txn_id, event_id)`
@@ -61,9 +65,9 @@ const (
 
 	sqlRepeated = `WITH today AS MATERIALIZED (SELECT request_dedupe_day() AS day)
 		SELECT k.i, d.event_id
-		FROM today, unnest($1::text[], $2::text[], $3::bytea[], $4::text[]) WITH ORDINALITY
+		FROM today CROSS JOIN generate_series(today.day - 2, today.day) AS days(day)
+		CROSS JOIN unnest($1::text[], $2::text[], $3::bytea[], $4::text[]) WITH ORDINALITY
 			AS k(user_id, device_id, path_hash, txn_id, i)
-		JOIN request_dedupe d ON d.user_id = k.user_id AND d.device_id = k.device_id AND d.path_hash = k.path_hash
-			AND d.txn_id = k.txn_id
-		WHERE d.day = ANY (ARRAY[today.day, today.day - 1, today.day - 2])`
+		JOIN request_dedupe d ON d.day = days.day AND d.user_id = k.user_id AND d.device_id = k.device_id
+			AND d.path_hash = k.path_hash AND d.txn_id = k.txn_id`
 )

@@ -41,6 +41,13 @@ type decision struct {
 	existing id.EventID
 }
 
+func (d decision) events() int {
+	if d.create != nil {
+		return len(d.add) + 1
+	}
+	return len(d.add)
+}
+
 // An answer ends a write.
 type answer struct {
 	event id.EventID

@@ -1,0 +1,173 @@
+package persister
+
+import (
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/myelin-hs/myelin/pkg/id"
+)
+
+// takeover gives all shards to a new worker, as another process would: this one is told nothing.
+func takeover(t *testing.T, from *leases) *leases {
+	t.Helper()
+	from.believe()
+	return from.db.join(t)
+}
+
+func messages(t *testing.T, db *database, room id.RoomID) int {
+	t.Helper()
+	return db.count(t, "SELECT count(*) FROM event WHERE room_id = $1 AND type = 'm.room.message'", string(room))
+}
+
+// The owner is the same, its epoch is not: only the comparison of epochs stops this write.
+func TestZombieWriteIsFenced_ByEpoch(t *testing.T) {
+	t.Parallel()
+	p := newPersister(t)
+	room := p.newRoom(t)
+	p.leases.believe()
+	p.db.exec(t, "UPDATE shard_lease SET epoch = epoch + 2")
+	got := p.send(t, room, alice, "one")
+	require.Equal(t, 421, got.status, got.body)
+	require.Zero(t, messages(t, p.db, room))
+	require.Equal(t, "3", got.header.Get("X-Myelin-Epoch"))
+}
+
+func TestZombieWriteIsFenced_ByOwner(t *testing.T) {
+	t.Parallel()
+	p := newPersister(t)
+	room := p.newRoom(t)
+	next := takeover(t, p.leases)
+	got := p.send(t, room, alice, "one")
+	require.Equal(t, 421, got.status, got.body)
+	require.Zero(t, messages(t, p.db, room))
+	require.Equal(t, strconv.FormatInt(next.worker, 10), got.header.Get("X-Myelin-Owner"))
+	require.NotEmpty(t, got.header.Get("X-Myelin-Owner-Addr"))
+}
+
+// A takeover must wait for the block that has passed the fence, or its new owner would not see that block's events.
+func TestZombieWriteIsFenced_ByRowLock(t *testing.T) {
+	t.Parallel()
+	p := newPersister(t)
+	room := p.newRoom(t)
+
+	// The block passes the fence, then waits.
+	blocker, err := p.db.pool.Begin(t.Context())
+	require.NoError(t, err)
+	_, err = blocker.Exec(t.Context(), "LOCK TABLE request_dedupe IN EXCLUSIVE MODE")
+	require.NoError(t, err)
+	replies := make(chan reply, 1)
+	go func() { replies <- p.send(t, room, alice, "one") }()
+	p.db.await(t, "SELECT count(*) > 0 FROM pg_locks WHERE NOT granted AND relation = 'request_dedupe'::regclass")
+
+	takeovers := make(chan int, 1)
+	go func() {
+		takeover(t, p.leases)
+		takeovers <- messages(t, p.db, room)
+	}()
+	p.db.await(t, "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'UPDATE shard_lease%'")
+	require.NoError(t, blocker.Rollback(t.Context()))
+	require.Equal(t, 200, (<-replies).status)
+	require.Equal(t, 1, <-takeovers, "the new owner sees the block that was in flight")
+}
+
+// Two rooms in one block: the one whose shard is lost is answered 421, the other is written.
+func TestLostShardDoesNotHurtTheOthers(t *testing.T) {
+	t.Parallel()
+	db := newDatabase(t)
+	p := db.start(t, db.join(t), func(o *Options) { o.Lanes = 1 })
+	rooms := p.rooms(t, 6)
+	lostShard := p.leases.ShardOf(rooms[0])
+	p.leases.believe()
+	db.exec(t, "UPDATE shard_lease SET owner = NULL, epoch = epoch + 1 WHERE shard_id = $1", lostShard)
+
+	blocker, err := db.pool.Begin(t.Context()) // so that all of them meet in one block
+	require.NoError(t, err)
+	_, err = blocker.Exec(t.Context(), "LOCK TABLE request_dedupe IN EXCLUSIVE MODE")
+	require.NoError(t, err)
+	var done sync.WaitGroup
+	done.Go(func() { p.send(t, rooms[1], alice, "first") })
+	db.await(t, "SELECT count(*) > 0 FROM pg_locks WHERE NOT granted AND relation = 'request_dedupe'::regclass")
+	statuses := make([]int, len(rooms))
+	for i, room := range rooms {
+		done.Go(func() { statuses[i] = p.send(t, room, alice, "second").status })
+	}
+	awaitWaiting(t, p.lanes[0], len(rooms)+1)
+	require.NoError(t, blocker.Rollback(t.Context()))
+	done.Wait()
+	for i, room := range rooms {
+		if p.leases.ShardOf(room) == lostShard {
+			require.Equal(t, 421, statuses[i])
+			require.Zero(t, db.count(t, "SELECT count(*) FROM event WHERE room_id = $1 AND txn_id = 'second'", string(room)))
+		} else {
+			require.Equal(t, 200, statuses[i])
+		}
+	}
+}
+
+// What a zombie remembers does not refuse anybody.
+func TestRefusalFromMemoryIsVerifiedFirst(t *testing.T) {
+	t.Parallel()
+	p := newPersister(t)
+	room := p.newRoom(t)
+	require.Equal(t, 403, p.send(t, room, bob, "one").status)
+	require.Positive(t, p.leases.verified)
+	takeover(t, p.leases)
+	require.Equal(t, 421, p.send(t, room, bob, "two").status)
+}
+
+func TestNewOwnerContinuesTheRoom(t *testing.T) {
+	t.Parallel()
+	a := newPersister(t)
+	room := a.newRoom(t)
+	require.Equal(t, 200, a.send(t, room, alice, "one").status)
+	b := a.db.start(t, takeover(t, a.leases), nil)
+	require.Equal(t, 200, b.send(t, room, alice, "two").status)
+	require.Equal(t, 421, a.send(t, room, alice, "three").status)
+	// One chain: every event follows the one before.
+	require.Equal(t, 1, a.db.count(t, `SELECT count(*) FROM event e JOIN event f USING (room_id)
+		WHERE e.txn_id = 'one' AND f.txn_id = 'two' AND convert_from(f.json, 'UTF8')::jsonb -> 'prev_events' = jsonb_build_array(e.event_id)
+			AND f.depth = e.depth + 1 AND f.owner > e.owner AND f.epoch > e.epoch`))
+}
+
+func TestAnotherGenerationStopsThePersister(t *testing.T) {
+	t.Parallel()
+	p := newPersister(t)
+	room := p.newRoom(t)
+	p.db.exec(t, "UPDATE cluster_state SET generation = 2")
+	require.Equal(t, 503, p.send(t, room, alice, "one").status)
+	require.ErrorContains(t, p.stop(), "MX002")
+	require.Zero(t, messages(t, p.db, room))
+}
+
+func TestAnotherDatabaseIsNotWrittenTo(t *testing.T) {
+	t.Parallel()
+	db := newDatabase(t)
+	p := db.start(t, db.join(t), func(o *Options) { o.DatabaseID = "00000000-0000-0000-0000-000000000000" })
+	got := p.call(t.Context(), alice, "r", "POST", CreateRoomPath, newRoomRequest(t, -2))
+	require.Equal(t, 503, got.status)
+	require.ErrorIs(t, p.stop(), errOtherDatabase)
+	require.Zero(t, db.count(t, "SELECT count(*) FROM event"))
+}
+
+// await polls until the query says true.
+func (d *database) await(t *testing.T, sql string, args ...any) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		var ok bool
+		return d.pool.QueryRow(t.Context(), sql, args...).Scan(&ok) == nil && ok
+	}, soon, 2*time.Millisecond)
+}
+
+// awaitWaiting waits until so many writes of the lane have no answer.
+func awaitWaiting(t *testing.T, l *lane, n int) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		l.queue.mu.Lock()
+		defer l.queue.mu.Unlock()
+		return l.queue.waiting.Len() >= n
+	}, soon, time.Millisecond)
+}

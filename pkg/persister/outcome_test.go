@@ -1,0 +1,101 @@
+package persister
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"testing"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/stretchr/testify/require"
+)
+
+func TestJudge(t *testing.T) {
+	t.Parallel()
+	server := func(severity, code, detail, table string) error {
+		return fmt.Errorf("commit: %w", &pgconn.PgError{Severity: severity, SeverityUnlocalized: severity, Code: code, Detail: detail, TableName: table})
+	}
+	tests := map[string]struct {
+		err  error
+		want verdict
+	}{
+		"no error":                         {nil, committed},
+		"never sent":                       {fmt.Errorf("%w: %w", errNotSent, io.EOF), notWritten},
+		"another database":                 {fmt.Errorf("%w: %w", errNotSent, errOtherDatabase), stale},
+		"leases lost":                      {server("ERROR", "MX001", "3,17", ""), lost},
+		"another generation":               {server("ERROR", "MX002", "", ""), stale},
+		"a key that is there":              {server("ERROR", "23505", "", "request_dedupe_20000"), repeated},
+		"any other unique violation":       {server("ERROR", "23505", "", "event_03"), poisoned},
+		"bad data":                         {server("ERROR", "22021", "", ""), poisoned},
+		"a row too large for an index":     {server("ERROR", "54000", "", ""), poisoned},
+		"a lock that took too long":        {server("ERROR", "55P03", "", ""), notWritten},
+		"a deadlock":                       {server("ERROR", "40P01", "", ""), notWritten},
+		"terminated, perhaps after COMMIT": {server("FATAL", "57P01", "", ""), unknown},
+		"a crash":                          {server("PANIC", "XX000", "", ""), unknown},
+		"the connection broke":             {io.ErrUnexpectedEOF, unknown},
+		"time ran out":                     {context.DeadlineExceeded, unknown},
+		"an ERROR, then the connection":    {errors.Join(server("ERROR", "22021", "", ""), io.EOF), poisoned},
+		"answers, then the connection":     {errors.Join(nil, io.EOF), unknown},
+	}
+	for name, tt := range tests {
+		require.Equal(t, tt.want, judge(tt.err).verdict, name)
+	}
+	require.Equal(t, []int{3, 17}, judge(server("ERROR", "MX001", "3,17", "")).lost)
+}
+
+// A connection that breaks at COMMIT says nothing about the outcome: it is looked up, and the answer is the truth.
+func TestUnknownOutcomeIsLookedUp(t *testing.T) {
+	t.Parallel()
+	for name, mode := range map[string]cut{"not committed": beforeCommit, "committed": afterCommit, "still committing": duringCommit} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			db := newDatabase(t)
+			cutter, uri := newProxy(t, db.uri)
+			leases := db.join(t)
+			p := db.start(t, leases, func(o *Options) { o.URI = uri })
+			room := p.newRoom(t)
+			before, _ := leases.OwnLease(leases.ShardOf(room))
+
+			cutter.arm(mode)
+			got := p.send(t, room, alice, "one")
+			require.Equal(t, 200, got.status, got.body)
+			<-cutter.wasCut
+			require.Equal(t, []string{got.text("event_id")},
+				db.rows(t, "SELECT event_id FROM event WHERE room_id = $1 AND type = 'm.room.message'", string(room)))
+			after, ok := leases.OwnLease(leases.ShardOf(room))
+			require.True(t, ok)
+			require.Equal(t, before+1, after, "the epoch is raised before anybody looks")
+			require.Equal(t, 200, p.send(t, room, alice, "two").status)
+		})
+	}
+}
+
+// The mistake would be to look before the late commit is impossible, find nothing, and write again.
+func TestUnknownOutcomeWaitsForTheLateCommit(t *testing.T) {
+	t.Parallel()
+	db := newDatabase(t)
+	cutter, uri := newProxy(t, db.uri)
+	p := db.start(t, db.join(t), func(o *Options) { o.URI = uri })
+	room := p.newRoom(t)
+
+	// The block of the message waits within its transaction, after the fence.
+	blocker, err := db.pool.Begin(t.Context())
+	require.NoError(t, err)
+	_, err = blocker.Exec(t.Context(), "LOCK TABLE request_dedupe IN EXCLUSIVE MODE")
+	require.NoError(t, err)
+	cutter.arm(duringCommit)
+	replies := make(chan reply, 1)
+	go func() { replies <- p.send(t, room, alice, "one") }()
+	<-cutter.wasCut
+	select {
+	case got := <-replies:
+		t.Fatalf("answered %v while the outcome was open", got)
+	default:
+	}
+	require.NoError(t, blocker.Rollback(t.Context()))
+	got := <-replies
+	require.Equal(t, 200, got.status, got.body)
+	require.Equal(t, []string{got.text("event_id")},
+		db.rows(t, "SELECT event_id FROM event WHERE room_id = $1 AND type = 'm.room.message'", string(room)))
+}
