@@ -109,7 +109,12 @@ func (f *Forwarder) serve(ctx context.Context, h http.Handler, q *Request, w htt
 	}
 	r.RequestURI = q.URI
 	g := newGate(w)
-	h.ServeHTTP(g, r)
+	if aborted(g, h, r) {
+		if g.status != 0 && !g.closed {
+			return failed, hint{}, errBroken
+		}
+		return lost, hint{}, nil
+	}
 	if g.closed {
 		v, h := where(g.status, g.header)
 		return v, h, nil
@@ -118,6 +123,19 @@ func (f *Forwarder) serve(ctx context.Context, h http.Handler, q *Request, w htt
 		g.WriteHeader(http.StatusOK)
 	}
 	return answered, hint{}, nil
+}
+
+// aborted calls h and reports whether it broke the connection off, as a handler does that has no true answer.
+func aborted(w http.ResponseWriter, h http.Handler, r *http.Request) (yes bool) {
+	defer func() {
+		if p := recover(); p == http.ErrAbortHandler { //nolint:errorlint // net/http compares it like this
+			yes = true
+		} else if p != nil {
+			panic(p)
+		}
+	}()
+	h.ServeHTTP(w, r)
+	return false
 }
 
 func where(status int, header http.Header) (verdict, hint) {

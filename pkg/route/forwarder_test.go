@@ -331,6 +331,22 @@ func TestTheLocalHandlerIsPreferredAndMayDecline(t *testing.T) {
 	require.Equal(t, "there /x ", string(r.Body))
 }
 
+func TestALocalHandlerWithoutATrueAnswerIsAskedAgain(t *testing.T) {
+	t.Parallel()
+	d := newDirectory()
+	f := start(t, d)
+	d.place = route.Place{Owner: route.Worker{ID: 1}, Epoch: 1}
+	d.roles[route.RolePersister] = []route.Worker{{ID: 1}}
+	var once sync.Once
+	f.SetLocal(route.RolePersister, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		once.Do(func() { panic(http.ErrAbortHandler) })
+		says("known")(w, r)
+	}))
+	r, err := f.Call(t.Context(), send(), 1<<20)
+	require.NoError(t, err)
+	require.Equal(t, "known"+answer, string(r.Body))
+}
+
 func TestALargeAnswerThatBreaksOffBreaksTheConnection(t *testing.T) {
 	t.Parallel()
 	d := newDirectory()
