@@ -211,6 +211,7 @@ func TestBuildRefuses(t *testing.T) {
 		"21 previous events":   {func(p *event.Proto) { p.PrevEvents = make21() }, "prev_events", false},
 		"11 auth events":       {func(p *event.Proto) { p.AuthEvents = make21()[:11] }, "auth_events", false},
 		"negative depth":       {func(p *event.Proto) { p.Depth = -1 }, "depth", false},
+		"time before integers": {func(p *event.Proto) { p.OriginServerTS = -1 << 53 }, "origin_server_ts", false},
 		"time beyond integers": {func(p *event.Proto) { p.OriginServerTS = 1 << 53 }, "origin_server_ts", false},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -255,6 +256,22 @@ func TestSizeLimitIsExact(t *testing.T) {
 	require.Len(t, ev.JSON(), event.MaxSize)
 	_, err = build(room + 1)
 	require.ErrorIs(t, err, event.ErrTooLarge)
+}
+
+func TestBuildAcceptsTheBounds(t *testing.T) {
+	t.Parallel()
+	for _, ts := range []int64{canonicaljson.MaxInt, -canonicaljson.MaxInt} {
+		p := message()
+		p.OriginServerTS, p.Depth = ts, 0
+		ev, err := event.Build(event.DefaultVersion, p, newSigner())
+		require.NoError(t, err)
+		require.Equal(t, ts, ev.OriginServerTS())
+	}
+	older := *event.DefaultVersion
+	older.RedactsInContent = false
+	ev, err := event.Build(&older, message(), newSigner())
+	require.NoError(t, err)
+	require.NotContains(t, string(ev.JSON()), "redacts")
 }
 
 func TestDepthStopsAtItsLimit(t *testing.T) {

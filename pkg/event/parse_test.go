@@ -77,6 +77,27 @@ func TestParseRefuses(t *testing.T) {
 	require.ErrorIs(t, err, event.ErrTooLarge)
 }
 
+func TestParseAcceptsTheBounds(t *testing.T) {
+	t.Parallel()
+	longest := "$" + strings.Repeat("x", 254)
+	ids := func(n int) string {
+		return `["` + strings.TrimSuffix(strings.Repeat(string(other)+`","`, n), `","`) + `"]`
+	}
+	for _, replace := range []map[string]string{
+		{"depth": `0`}, {"depth": `9007199254740991`}, {"origin_server_ts": `-9007199254740991`},
+		{"prev_events": `["` + longest + `","$x"]`}, {"prev_events": ids(event.MaxPrevEvents)}, {"auth_events": ids(event.MaxAuthEvents)},
+		{"type": `"` + strings.Repeat("t", event.MaxField) + `"`}, {"state_key": `"` + strings.Repeat("k", event.MaxField) + `"`},
+		{"room_id": `"!` + strings.Repeat("r", event.MaxField-3) + `:x"`}, {"sender": `"@` + strings.Repeat("s", event.MaxField-3) + `:x"`},
+	} {
+		_, err := event.Parse(event.DefaultVersion, valid(t, replace))
+		require.NoError(t, err, replace)
+	}
+	for _, bad := range []string{`["` + longest + `x"]`, `["$"]`, `[""]`, `["xy"]`, `[3]`, ids(event.MaxPrevEvents + 1)} {
+		_, err := event.Parse(event.DefaultVersion, valid(t, map[string]string{"prev_events": bad}))
+		requireField(t, err, "prev_events")
+	}
+}
+
 func TestParseDropsUnsigned(t *testing.T) {
 	t.Parallel()
 	plain, err := event.Parse(event.DefaultVersion, valid(t, nil))
@@ -104,6 +125,21 @@ func TestTamperedEventFailsItsHashAndKeepsItsID(t *testing.T) {
 	require.NoError(t, err)
 	require.ErrorIs(t, event.VerifySignature(changed, "hs.example", "ed25519:a_test", s.public()), event.ErrSignature)
 	require.NotEqual(t, ev.ID(), changed.ID())
+}
+
+func TestMalformedSignaturesAreRefused(t *testing.T) {
+	t.Parallel()
+	s := newSigner()
+	for _, signature := range []string{`"*"`, `""`, `3`, `"AAAA"`} {
+		ev, err := event.Parse(event.DefaultVersion, valid(t, map[string]string{"signatures": `{"hs.example":{"ed25519:a_test":` + signature + `}}`}))
+		require.NoError(t, err)
+		require.ErrorIs(t, event.VerifySignature(ev, "hs.example", "ed25519:a_test", s.public()), event.ErrSignature)
+		require.ErrorIs(t, event.VerifySignature(ev, "hs.example", "ed25519:a_test", nil), event.ErrSignature)
+		require.ErrorIs(t, event.VerifyHash(ev), event.ErrHash)
+	}
+	ev, err := event.Build(event.DefaultVersion, message(), s)
+	require.NoError(t, err)
+	require.ErrorIs(t, event.VerifySignature(ev, "hs.example", "ed25519:a_test", nil), event.ErrSignature)
 }
 
 func TestLoadNamesTheEvent(t *testing.T) {
