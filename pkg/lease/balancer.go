@@ -2,6 +2,9 @@ package lease
 
 import (
 	"context"
+	"maps"
+	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/myelin-hs/myelin/pkg/shard"
@@ -13,7 +16,8 @@ type leadership struct {
 	expires time.Time // of the leader's term, by the local clock
 	tried   time.Time // when this worker last tried to lead or renewed
 
-	until   time.Time // this worker leads until here
+	until   time.Time           // this worker leads until here
+	shunned map[int64]time.Time // workers that leave shards unclaimed get no more until here
 	pruned  time.Time
 	pause   time.Duration // until the next look at moves in flight
 	backlog int           // moves in flight or to do at the last look
@@ -68,23 +72,62 @@ func (m *Manager) balance(ctx context.Context) time.Duration {
 	}
 	m.pruneDead(ctx)
 	t := m.Table()
-	aims, backlog := plan(t.Leases(), t.persisters(0), m.timing.movesAtOnce)
-	if len(aims) > 0 {
-		tctx, cancel := context.WithTimeout(ctx, m.timing.statement)
-		defer cancel()
-		aimed, err := m.rows.aim(tctx, aims, false)
-		if err != nil {
-			m.logUnlessDone(ctx, "could not plan moves", err)
-			return m.timing.heartbeat
-		}
-		m.metrics.aimed.Add(float64(len(aimed)))
-		var owners []Lease
-		for s := range aimed {
-			owners = append(owners, t.Lease(s))
-		}
-		m.nudgeOwners(owners)
+	aims, backlog := plan(t.Leases(), m.unshunned(t.persisters(0)), m.timing.movesAtOnce)
+	if err := m.aim(ctx, t, aims); err != nil {
+		m.logUnlessDone(ctx, "could not plan moves", err)
+		return m.timing.heartbeat
 	}
 	return m.watch(backlog)
+}
+
+// aim begins moves. Rows of blocks in flight are passed by at first; then one of them, any, is waited for: a shard whose
+// blocks follow each other closely gets its turn, and a stuck one holds nothing up.
+func (m *Manager) aim(ctx context.Context, t *Table, aims []handover) error {
+	if len(aims) == 0 {
+		return nil
+	}
+	tctx, cancel := context.WithTimeout(ctx, m.timing.statement)
+	defer cancel()
+	aimed, err := m.rows.aim(tctx, aims, false, 0)
+	if err != nil {
+		return err
+	}
+	if left := slices.DeleteFunc(aims, func(h handover) bool { return aimed[h.shard] != 0 }); len(left) > 0 {
+		one := rand.IntN(len(left))
+		more, err := m.rows.aim(tctx, left[one:one+1], false, m.timing.statement/20)
+		if err != nil {
+			return err
+		}
+		maps.Copy(aimed, more)
+	}
+	m.metrics.aimed.Add(float64(len(aimed)))
+	owners := make([]Lease, 0, len(aimed))
+	for s := range aimed {
+		owners = append(owners, t.Lease(s))
+	}
+	m.nudgeOwners(owners)
+	return nil
+}
+
+// shun keeps the balancer from giving more to a worker that heartbeats but doesn't claim what it has got.
+func (m *Manager) shun(worker int64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.leader.shunned == nil {
+		m.leader.shunned = map[int64]time.Time{}
+	}
+	m.leader.shunned[worker] = time.Now().Add(m.timing.shun)
+}
+
+func (m *Manager) unshunned(workers []int64) []int64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for w, until := range m.leader.shunned {
+		if time.Now().After(until) {
+			delete(m.leader.shunned, w)
+		}
+	}
+	return slices.DeleteFunc(workers, func(w int64) bool { return !m.leader.shunned[w].IsZero() })
 }
 
 // watch looks at moves in flight often while they progress, ever more seldom while they don't.

@@ -29,6 +29,9 @@ func (m *Manager) drain(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := m.rows.resign(ctx); err != nil {
+		m.logUnlessDone(ctx, "could not resign as balancer", err)
+	}
 	for {
 		// The first read comes before the first handoff: who stays must be known before shards are released to nobody.
 		changed := m.Changed()
@@ -78,16 +81,6 @@ func (m *Manager) quit(ctx context.Context) (bool, error) {
 	if !gone {
 		m.left.Store(err != nil) // unknown: it may be gone
 		return false, err
-	}
-	m.mu.Lock()
-	leading := time.Now().Before(m.leader.until)
-	m.leader.until = time.Time{}
-	m.mu.Unlock()
-	if leading {
-		m.metrics.leading.Set(0)
-		if err := m.rows.resign(ctx); err != nil {
-			m.logUnlessDone(ctx, "could not resign", err)
-		}
 	}
 	return true, nil
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/myelin-hs/myelin/pkg/postgres"
 	"github.com/myelin-hs/myelin/pkg/shard"
 )
 
@@ -105,27 +106,39 @@ RETURNING s.shard_id, s.epoch`
 	return raised, nil
 }
 
-// aim: the owner is to move the shard. By compare-and-set on the epoch; over another target only if replace. It returns
-// the shards aimed.
-func (r rows) aim(ctx context.Context, hs []handover, replace bool) (map[int]int64, error) {
-	const sql = `
+// aim: the owner is to move the shard. By compare-and-set on the epoch; over another target only if replace. A row that
+// is locked, as a block is in flight, is waited for this long; with 0 it is left out. It returns the
+// shards aimed.
+func (r rows) aim(ctx context.Context, hs []handover, replace bool, wait time.Duration) (map[int]int64, error) {
+	const lock = `
 WITH l AS MATERIALIZED (
     SELECT l.shard_id, u.dest FROM shard_lease l JOIN unnest($2::int[], $3::bigint[], $4::bigint[]) u(sid, ep, dest) ON l.shard_id = u.sid
      WHERE l.space = $1 AND l.epoch = u.ep AND l.owner <> u.dest AND (l.target IS NULL OR $5)
-       AND set_config('synchronous_commit', 'off', true) = 'off'
-     ORDER BY l.shard_id FOR UPDATE OF l)
+       AND set_config('synchronous_commit', 'off', true) = 'off' AND set_config('lock_timeout', $6, true) <> ''
+     ORDER BY l.shard_id FOR UPDATE OF l`
+	const update = `)
 UPDATE shard_lease s SET target = l.dest FROM l WHERE s.space = $1 AND s.shard_id = l.shard_id
 RETURNING s.shard_id, s.epoch`
+	sql := lock + update
+	if wait == 0 {
+		sql = lock + ` SKIP LOCKED` + update
+	}
 	shards, epochs, dests := make([]int, len(hs)), make([]int64, len(hs)), make([]int64, len(hs))
 	for i, h := range hs {
 		shards[i], epochs[i], dests[i] = h.shard, h.epoch, h.to
 	}
-	aimed, err := r.epochs(ctx, sql, Space, shards, epochs, dests, replace)
+	aimed, err := r.epochs(ctx, sql, Space, shards, epochs, dests, replace, strconv.FormatInt(ms(wait), 10))
+	if postgres.Code(err) == lockNotAvailable {
+		return nil, nil
+	}
 	if err != nil {
 		return nil, fmt.Errorf("set targets: %w", err)
 	}
 	return aimed, nil
 }
+
+// lockNotAvailable is the SQLSTATE of a lock timeout.
+const lockNotAvailable = "55P03"
 
 // unaim forgets a target that can't be given the shard.
 func (r rows) unaim(ctx context.Context, shard int, target int64) error {

@@ -59,7 +59,7 @@ func (m *Manager) move(ctx context.Context, id int, to int64) (Moved, error) {
 		case aimed && l.Target != 0:
 			return Moved{}, fmt.Errorf("%w: it is being moved elsewhere", ErrUnfit)
 		default:
-			set, err := m.rows.aim(ctx, []handover{{shard: id, epoch: l.Epoch, to: to}}, true)
+			set, err := m.rows.aim(ctx, []handover{{shard: id, epoch: l.Epoch, to: to}}, true, m.timing.statement)
 			if err != nil {
 				return Moved{}, err
 			}

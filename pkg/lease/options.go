@@ -71,6 +71,7 @@ type timing struct {
 	leaderTTL    time.Duration // of the balancer, on the database clock
 	watch        time.Duration // first pause before the balancer looks how its moves go
 	movesAtOnce  int           // moves in flight per worker, given and taken together
+	shun         time.Duration // a worker that left a shard unclaimed is planned no moves this long
 	keepDead     time.Duration // rows of dead workers are kept this long
 	pruneEvery   time.Duration
 	nudgeWorkers int // nudges at a time
@@ -89,6 +90,7 @@ func (t timing) withDefaults() timing {
 		leaderTTL:    cmp.Or(t.leaderTTL, 3*time.Second),
 		watch:        cmp.Or(t.watch, 20*time.Millisecond),
 		movesAtOnce:  cmp.Or(t.movesAtOnce, 4),
+		shun:         cmp.Or(t.shun, 30*time.Second),
 		keepDead:     cmp.Or(t.keepDead, 24*time.Hour),
 		pruneEvery:   cmp.Or(t.pruneEvery, time.Hour),
 		nudgeWorkers: cmp.Or(t.nudgeWorkers, 8),

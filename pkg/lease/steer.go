@@ -91,6 +91,9 @@ func (m *Manager) adopt(ctx context.Context) time.Duration {
 	for _, l := range t.Leases() {
 		_, alive := t.Worker(l.Owner)
 		wait := m.timing.unclaimed - time.Since(l.unclaimedSince)
+		if !l.Claimed && l.Owner != m.id && wait < m.timing.unclaimed/4 {
+			m.shun(l.Owner)
+		}
 		switch {
 		case !alive, !l.Claimed && l.Owner != m.id && wait <= 0:
 			homeless = append(homeless, l.Shard)

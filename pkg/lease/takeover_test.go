@@ -1,0 +1,235 @@
+package lease
+
+import (
+	"errors"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/stretchr/testify/require"
+
+	"github.com/myelin-hs/myelin/pkg/postgres"
+	"github.com/myelin-hs/myelin/pkg/postgres/pgtest"
+	"github.com/myelin-hs/myelin/pkg/schema"
+)
+
+func (c *cluster) state(worker int64) State {
+	return State(c.count(`SELECT state FROM worker WHERE worker_id = $1`, worker))
+}
+
+func TestTakeoverAfterRefusedDials(t *testing.T) {
+	t.Parallel()
+	for name, withPeer := range map[string]bool{"a second peer confirms": true, "there is no second peer": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := newCluster(t)
+			dead, b := c.join("dead", timing{}), c.join("b", timing{})
+			left := []*node{b}
+			if withPeer {
+				left = append(left, c.join("d", timing{}))
+			}
+			c.eventually(10*time.Second, "even", func() bool { return c.settled(append(left, dead)...) })
+			dead.kill()
+			began := time.Now()
+			b.Suspect(dead.ID(), Refused)
+			b.Suspect(dead.ID(), Refused)
+			c.eventually(5*time.Second, "all shards are served again", func() bool {
+				return c.count(`SELECT count(*) FROM shard_lease WHERE owner <> $1 AND claimed`, dead.ID()) == 64
+			})
+			took := time.Since(began)
+			t.Logf("recovered %v after the first refused dial", took)
+			require.GreaterOrEqual(t, took, 250*time.Millisecond)
+			require.Less(t, took, 2500*time.Millisecond, "long before the heartbeat expires")
+			require.Equal(t, Dead, c.state(dead.ID()))
+			c.eventually(5*time.Second, "even", func() bool { return c.settled(left...) })
+		})
+	}
+}
+
+func TestASuspicionThatIsNotBorneOut(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	a, b := c.join("a", quick), c.join("b", quick)
+	c.join("d", quick)
+	investigated := func() bool {
+		b.Manager.mu.Lock()
+		defer b.Manager.mu.Unlock()
+		return len(b.suspects) == 0 && len(b.suspected) == 0
+	}
+
+	b.Suspect(a.ID(), Refused) // a second peer reaches it
+	c.eventually(5*time.Second, "taken up", func() bool { return !investigated() })
+	c.eventually(5*time.Second, "looked into", investigated)
+	require.Equal(t, Live, c.state(a.ID()))
+
+	c.refuse(a.addr) // nobody reaches it, but its heart beats
+	b.Suspect(a.ID(), Refused)
+	c.eventually(5*time.Second, "taken up", func() bool { return !investigated() })
+	c.eventually(5*time.Second, "looked into", investigated)
+	require.Equal(t, Live, c.state(a.ID()))
+
+	for _, why := range []Evidence{OtherWorker, Expired} { // the rows say otherwise
+		_, err := b.rows.takeOver(t.Context(), a.ID(), why, 0)
+		require.ErrorIs(t, err, errNotSuspect)
+	}
+	require.Equal(t, Live, c.state(a.ID()))
+}
+
+func TestWhoDoesNotHeartbeatDeclaresNobodyDead(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	a, b := c.join("a", quick), c.join("b", quick)
+	a.kill()
+	c.exec(`UPDATE worker SET expires_at = clock_timestamp() - interval '1 minute' WHERE worker_id = $1`, a.ID())
+	b.stop()
+	b.rows.pool = c.db
+	c.exec(`UPDATE worker SET expires_at = clock_timestamp() - interval '1 ms' WHERE worker_id = $1`, b.ID())
+	_, err := b.rows.takeOver(t.Context(), a.ID(), Expired, 0)
+	require.ErrorIs(t, err, errNotSuspect)
+	require.Equal(t, Live, c.state(a.ID()))
+}
+
+func TestTakeoverAfterTheHeartbeatExpired(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	dead, b, d := c.join("dead", quick), c.join("b", quick), c.join("d", quick)
+	g := c.join("g", quick, "gateway")
+	c.eventually(10*time.Second, "even", func() bool { return c.settled(dead, b, d) })
+	dead.kill()
+	began := time.Now()
+	c.eventually(15*time.Second, "the others have all", func() bool { return c.settled(b, d) })
+	t.Logf("recovered after %v; a heartbeat lasts %v", time.Since(began), quick.ttl)
+	require.Equal(t, Dead, c.state(dead.ID()))
+	c.eventually(5*time.Second, "the gateway knows", func() bool { _, ok := g.Table().Worker(dead.ID()); return !ok })
+}
+
+func TestSuccessorOfAPodTakesOverAtOnce(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	old := c.join("same", timing{})
+	c.eventually(5*time.Second, "all", func() bool { return c.settled(old) })
+	old.stop()
+	began := time.Now()
+	successor := c.join("same", timing{})
+	require.Greater(t, successor.ID(), old.ID())
+	c.eventually(5*time.Second, "the successor has all", func() bool { return c.settled(successor) })
+	took := time.Since(began)
+	t.Logf("recovered %v after the successor began to join", took)
+	require.Less(t, took, 2500*time.Millisecond, "long before the heartbeat expires")
+	require.Equal(t, Dead, c.state(old.ID()))
+}
+
+func TestAFreshProcessOwnsNothingOfItsPredecessor(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	old := c.join("same", timing{})
+	c.eventually(5*time.Second, "all", func() bool { return c.settled(old) })
+	_, epoch, _ := c.owner(7)
+	c.join("same", timing{}) // while the old one lives, as after a partition
+	require.ErrorIs(t, <-old.err, ErrDeclaredDead)
+	_, ok := old.OwnLease(7)
+	require.False(t, ok)
+	require.Zero(t, old.serves(), "it was told that it lost all")
+	_, err := c.block("zombie", old.ID(), 7, epoch)
+	require.ErrorContains(t, err, "MX001")
+}
+
+func TestTakeoverWaitsForTheZombiesBlock(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	zombie, b := c.join("zombie", timing{}), c.join("b", timing{})
+	c.eventually(5*time.Second, "even", func() bool { return c.settled(zombie, b) })
+	var shard int
+	for s := range zombie.Held() {
+		shard = s
+	}
+	_, epoch, _ := c.owner(shard)
+	tx, err := c.block("not by this name", zombie.ID(), shard, epoch)
+	require.NoError(t, err)
+
+	zombie.kill()
+	b.Suspect(zombie.ID(), Refused)
+	c.eventually(5*time.Second, "the takeover waits", func() bool { return c.waiting("%FOR UPDATE%") > 0 })
+	owner, _, _ := c.owner(shard)
+	require.Equal(t, zombie.ID(), owner)
+	require.NoError(t, tx.Commit(t.Context()), "what began under the lease commits")
+	c.eventually(5*time.Second, "b has all", func() bool { return c.settled(b) })
+
+	_, err = c.block("zombie", zombie.ID(), shard, epoch)
+	var pg *pgconn.PgError
+	require.True(t, errors.As(err, &pg))
+	require.Equal(t, "MX001", pg.Code, "what begins after it does not")
+	_, now, _ := c.owner(shard)
+	require.Greater(t, now, epoch)
+}
+
+func TestTakeoverEndsTheDeadWorkersBackends(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	dead, b := c.join("dead", timing{}), c.join("b", timing{})
+	c.eventually(5*time.Second, "even", func() bool { return c.settled(dead, b) })
+	var shard int
+	for s := range dead.Held() {
+		shard = s
+	}
+	_, epoch, _ := c.owner(shard)
+	tx, err := c.block(ApplicationName(dead.ID()), dead.ID(), shard, epoch)
+	require.NoError(t, err)
+	dead.kill()
+	b.Suspect(dead.ID(), Refused)
+	c.eventually(5*time.Second, "b has all although a block was open", func() bool { return c.settled(b) })
+	require.Error(t, tx.Commit(t.Context()))
+}
+
+// It has a server of its own: there every synchronous commit waits for a standby that isn't there.
+func TestTakeoverNeverEndsWhatWaitsForAStandby(t *testing.T) {
+	t.Parallel()
+	dir, err := os.MkdirTemp("", "lease") // t.TempDir's parent is closed to the user that runs Postgres
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	require.NoError(t, os.Chmod(dir, 0o755))
+	server, err := pgtest.Start(t.Context(), dir, "synchronous_commit=local", "fsync=off")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = server.Stop() })
+	uri := server.URI("postgres")
+	conn, err := pgx.Connect(t.Context(), uri)
+	require.NoError(t, err)
+	_, err = schema.Migrate(t.Context(), conn, schema.Options{ServerName: pgtest.ServerName, Shards: 8})
+	require.NoError(t, err)
+	require.NoError(t, conn.Close(t.Context()))
+
+	c := clusterAt(t, uri)
+	dead := c.join("dead", timing{})
+	c.eventually(5*time.Second, "all", func() bool { return c.settled(dead) })
+	dead.stop()
+	c.exec(`ALTER SYSTEM SET synchronous_standby_names = 'absent'`)
+	c.exec(`SELECT pg_reload_conf()`)
+	c.eventually(5*time.Second, "there is a standby to wait for", func() bool {
+		return c.count(`SELECT count(*) FROM pg_settings WHERE name = 'synchronous_standby_names' AND setting = 'absent'`) == 1
+	})
+	lane, err := postgres.Connect(t.Context(), uri, ApplicationName(dead.ID()))
+	require.NoError(t, err)
+	_, err = lane.Exec(t.Context(), `SET synchronous_commit = on`)
+	require.NoError(t, err)
+	committed := make(chan error, 1)
+	go func() {
+		_, err := lane.Exec(t.Context(), `SELECT block_begin($1, 'room', '{3}', (SELECT array_agg(epoch) FROM shard_lease WHERE shard_id = 3),
+			(SELECT generation FROM cluster_state), '{}', '{}', '{}')`, dead.ID())
+		committed <- err
+	}()
+	c.eventually(5*time.Second, "its commit waits for the standby", func() bool {
+		return c.count(`SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'`) == 1
+	})
+
+	successor := c.join("dead", timing{})
+	c.eventually(5*time.Second, "the takeover waits for it", func() bool { return c.waiting("%FOR UPDATE%") > 0 })
+	require.Empty(t, committed)
+	c.exec(`ALTER SYSTEM SET synchronous_standby_names = ''`)
+	c.exec(`SELECT pg_reload_conf()`)
+	c.eventually(10*time.Second, "its commit comes back", func() bool { return len(committed) == 1 })
+	require.NoError(t, <-committed, "it was not ended")
+	require.NoError(t, lane.Close(t.Context()))
+	c.eventually(10*time.Second, "the takeover goes through", func() bool { return c.settled(successor) })
+}
