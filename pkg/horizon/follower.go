@@ -208,7 +208,7 @@ func (f *Follower) move(ctx context.Context, generation int64, p position.Positi
 		return nil
 	}
 	for f.P() < p {
-		blocks, cut, err := readBlocks(ctx, f.pool, f.P().Block(), p.Block())
+		blocks, cut, err := f.read(ctx, f.P().Block(), p.Block())
 		if err != nil {
 			return fmt.Errorf("fill a gap: %w", err)
 		}
@@ -220,6 +220,12 @@ func (f *Follower) move(ctx context.Context, generation int64, p position.Positi
 		f.advance(Advance{Generation: generation, Prev: f.P(), P: to, Blocks: blocks})
 	}
 	return nil
+}
+
+func (f *Follower) read(ctx context.Context, above, upto int64) ([]bus.BlockIndex, bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, pollLimit)
+	defer cancel()
+	return readBlocks(ctx, f.pool, above, upto)
 }
 
 func (f *Follower) advance(a Advance) {

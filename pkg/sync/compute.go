@@ -51,10 +51,7 @@ func (s *Sync) computeAt(ctx context.Context, q *request) (*response, error) {
 		return nil, errStale
 	}
 	if greatest > p {
-		if err := s.await(ctx, greatest); err != nil {
-			return nil, err
-		}
-		return nil, errStale
+		return nil, s.overtake(ctx, greatest)
 	}
 	pl, err := s.plan(ctx, q, standings, p)
 	if err != nil {
@@ -82,6 +79,16 @@ func (s *Sync) computeAt(ctx context.Context, q *request) (*response, error) {
 		body.AccountData.Events = append(body.AccountData.Events, raw)
 	}
 	return body, nil
+}
+
+// overtake waits for P to cover what was read, and has the answer started over.
+func (s *Sync) overtake(ctx context.Context, p position.Position) error {
+	ctx, cancel := context.WithTimeout(ctx, startLimit)
+	defer cancel()
+	if err := s.await(ctx, p); err != nil {
+		return mxerr.Unavailable(time.Second, "The stream stands still").WithCause(err)
+	}
+	return errStale
 }
 
 // A plan says which rooms an answer has, and what of each.
@@ -194,8 +201,8 @@ func (s *Sync) addJoined(ctx context.Context, views []view, p position.Position,
 	for i, v := range views {
 		ids[i] = v.room
 	}
-	held := s.rooms.hold(ctx, ids)
-	defer s.rooms.letGo(context.WithoutCancel(ctx), held)
+	held := s.rooms.hold(ids)
+	defer s.rooms.letGo(held)
 
 	if err := s.catchUp(ctx, held, p); err != nil {
 		return err

@@ -85,7 +85,7 @@ func (h *history) append(e *entry) {
 		drop := len(h.run) - runKeep
 		for _, d := range h.run[:drop] {
 			d.replaced = nil
-			h.bytes -= d.size() // state that stays is no longer counted: an estimate
+			h.bytes = max(0, h.bytes-d.size()) // what stays as state is no longer counted: it is an estimate
 		}
 		h.from = h.run[drop-1].position
 		h.run = slices.Clone(h.run[drop:])
@@ -98,6 +98,9 @@ func (h *history) prepend(newestFirst []*entry, complete bool) {
 	slices.Reverse(older)
 	for _, e := range older {
 		h.bytes += e.size()
+		if e.replaced != nil {
+			h.bytes += e.replaced.size()
+		}
 	}
 	h.run = append(older, h.run...)
 	switch {

@@ -13,7 +13,8 @@ import (
 	"github.com/myelin-hs/myelin/pkg/shard"
 )
 
-// All reads are set-wise: one statement for any number of rooms.
+// All reads are set-wise: one statement for any number of rooms. Lateral subqueries with a LIMIT or OFFSET keep the
+// planner, which may know nothing of a young table, from anything but an index lookup for each row.
 
 // A reach is a part of one room's stream: at most limit events in (after, upto], the newest.
 type reach struct {
@@ -43,7 +44,8 @@ LEFT JOIN LATERAL (
     WHERE e.state_key IS NOT NULL AND d.slot = r.slot AND d.room_id = r.room_id
       AND d.type = e.type AND d.state_key = e.state_key AND d.position < e.position
     ORDER BY d.position DESC LIMIT 1) d ON true
-LEFT JOIN event pe ON pe.slot = r.slot AND pe.room_id = r.room_id AND pe.position = d.position
+LEFT JOIN LATERAL (
+    SELECT pe.json FROM event pe WHERE pe.slot = r.slot AND pe.room_id = r.room_id AND pe.position = d.position LIMIT 1) pe ON true
 ORDER BY r.ord, e.position DESC`
 
 type querier interface {
@@ -99,8 +101,9 @@ const selectCurrentState = `
 SELECT r.ord, ro.version, c.position, c.event_id, e.json
 FROM unnest($1::text[], $2::int[]) WITH ORDINALITY r(room_id, slot, ord)
 JOIN room ro ON ro.room_id = r.room_id
-JOIN current_state c ON c.room_id = r.room_id
-JOIN event e ON e.slot = r.slot AND e.room_id = r.room_id AND e.position = c.position`
+CROSS JOIN LATERAL (SELECT c.position, c.event_id FROM current_state c WHERE c.room_id = r.room_id OFFSET 0) c
+CROSS JOIN LATERAL (
+    SELECT e.json FROM event e WHERE e.slot = r.slot AND e.room_id = r.room_id AND e.position = c.position LIMIT 1) e`
 
 // loadHistories reads rooms as they are now: state and run in one snapshot. A room that is not there is nil.
 func loadHistories(ctx context.Context, pool *pgxpool.Pool, rooms []id.RoomID, limit int) ([]*history, error) {
@@ -139,7 +142,8 @@ CROSS JOIN LATERAL (
     WHERE d.slot = r.slot AND d.room_id = r.room_id AND d.position <= r.at
       AND ($4::text[] IS NULL OR d.type = ANY($4) AND d.state_key = '' OR d.type = 'm.room.member' AND d.state_key = $5)
     ORDER BY d.type, d.state_key, d.position DESC) d
-JOIN event e ON e.slot = r.slot AND e.room_id = r.room_id AND e.position = d.position`
+CROSS JOIN LATERAL (
+    SELECT e.json FROM event e WHERE e.slot = r.slot AND e.room_id = r.room_id AND e.position = d.position LIMIT 1) e`
 
 // loadHistoriesAt reads rooms as they were at positions that P covers.
 func loadHistoriesAt(ctx context.Context, pool *pgxpool.Pool, places []place, limit int) ([]*history, error) {
@@ -269,7 +273,8 @@ CROSS JOIN LATERAL (
     (SELECT d.position FROM state_delta d
      WHERE d.slot = r.slot AND d.room_id = r.room_id AND d.type = 'm.room.member' AND d.state_key = $3
        AND d.position > $4 AND d.position <= $5)) d
-JOIN event e ON e.slot = r.slot AND e.room_id = r.room_id AND e.position = d.position
+CROSS JOIN LATERAL (
+    SELECT e.json FROM event e WHERE e.slot = r.slot AND e.room_id = r.room_id AND e.position = d.position LIMIT 1) e
 ORDER BY r.ord, d.position`
 
 // A past is what a user was in a room at a position, and whether the user was joined from there until the last change.

@@ -2,7 +2,6 @@ package sync
 
 import (
 	"container/list"
-	"context"
 	"slices"
 	"sync"
 
@@ -14,29 +13,27 @@ import (
 // when they are too large together.
 type rooms struct {
 	maxRooms, maxBytes int
-	sub                *bus.Subscriber
+	interest           *interest
 
 	mu     sync.Mutex
 	byID   map[id.RoomID]*list.Element // of *room, most recently used first
 	byHash map[uint64][]*room
 	order  *list.List
 	bytes  int
-
-	subscribing sync.Mutex // keeps subscriptions in the order of the changes of the cache
 }
 
-func newRooms(maxRooms, maxBytes int, sub *bus.Subscriber) *rooms {
+func newRooms(maxRooms, maxBytes int, i *interest) *rooms {
 	return &rooms{
-		maxRooms: maxRooms, maxBytes: maxBytes, sub: sub,
+		maxRooms: maxRooms, maxBytes: maxBytes, interest: i,
 		byID: map[id.RoomID]*list.Element{}, byHash: map[uint64][]*room{}, order: list.New(),
 	}
 }
 
 // hold returns the models of rooms, which stay in the cache until they are let go.
-func (c *rooms) hold(ctx context.Context, ids []id.RoomID) []*room {
+func (c *rooms) hold(ids []id.RoomID) []*room {
 	held := make([]*room, len(ids))
-	var made []string
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	for i, roomID := range ids {
 		el, ok := c.byID[roomID]
 		if !ok {
@@ -44,24 +41,18 @@ func (c *rooms) hold(ctx context.Context, ids []id.RoomID) []*room {
 			el = c.order.PushFront(r)
 			c.byID[roomID] = el
 			c.byHash[r.hash] = append(c.byHash[r.hash], r)
-			made = append(made, string(roomID))
+			c.interest.room(string(roomID), true)
 			metricRooms.Inc()
 		}
 		c.order.MoveToFront(el)
 		held[i] = el.Value.(*room)
 		held[i].refs++
 	}
-	c.mu.Unlock()
-	if len(made) > 0 {
-		c.subscribing.Lock()
-		defer c.subscribing.Unlock()
-		c.sub.AddRooms(ctx, made...)
-	}
 	return held
 }
 
 // letGo undoes hold, and evicts.
-func (c *rooms) letGo(ctx context.Context, held []*room) {
+func (c *rooms) letGo(held []*room) {
 	sizes := make([]int, len(held))
 	for i, r := range held {
 		r.mu.Lock()
@@ -71,23 +62,20 @@ func (c *rooms) letGo(ctx context.Context, held []*room) {
 		r.mu.Unlock()
 	}
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	for i, r := range held {
 		r.refs--
 		c.bytes += sizes[i] - r.counted
 		r.counted = sizes[i]
 	}
-	var gone []id.RoomID
 	for el := c.order.Back(); el != nil && (len(c.byID) > c.maxRooms || c.bytes > c.maxBytes); {
 		previous := el.Prev()
 		if r := el.Value.(*room); r.refs == 0 {
 			c.remove(el, r)
-			gone = append(gone, r.id)
 		}
 		el = previous
 	}
 	metricRoomBytes.Set(float64(c.bytes))
-	c.mu.Unlock()
-	c.unsubscribe(ctx, gone)
 }
 
 func (c *rooms) remove(el *list.Element, r *room) {
@@ -100,26 +88,8 @@ func (c *rooms) remove(el *list.Element, r *room) {
 		c.byHash[r.hash] = same
 	}
 	c.bytes -= r.counted
+	c.interest.room(string(r.id), false)
 	metricRooms.Dec()
-}
-
-func (c *rooms) unsubscribe(ctx context.Context, gone []id.RoomID) {
-	if len(gone) == 0 {
-		return
-	}
-	c.subscribing.Lock()
-	defer c.subscribing.Unlock()
-	var channels []string
-	c.mu.Lock()
-	for _, roomID := range gone {
-		if _, back := c.byID[roomID]; !back {
-			channels = append(channels, string(roomID))
-		}
-	}
-	c.mu.Unlock()
-	if len(channels) > 0 {
-		c.sub.RemoveRooms(ctx, channels...)
-	}
 }
 
 func (c *rooms) get(roomID id.RoomID) *room {

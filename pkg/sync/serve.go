@@ -1,7 +1,11 @@
 package sync
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -34,7 +38,13 @@ func (s *Sync) serve(w http.ResponseWriter, r *http.Request) error {
 	} else {
 		metricRequests.WithLabelValues("news").Inc()
 	}
-	mxhttp.WriteJSON(w, http.StatusOK, body)
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(body); err != nil {
+		return fmt.Errorf("write the answer: %w", err)
+	}
+	mxhttp.WriteRaw(w, http.StatusOK, buf.Bytes())
 	return nil
 }
 
@@ -43,7 +53,7 @@ func (s *Sync) answer(r *http.Request, who internalauth.Identity, p *poll) (*res
 	if err := s.started(ctx); err != nil {
 		return nil, err
 	}
-	u := s.users.hold(ctx, who.UserID, func() position.Position { p, _ := s.at(); return p })
+	u := s.users.hold(who.UserID, func() position.Position { p, _ := s.at(); return p })
 	defer s.users.letGo(u)
 	q := &request{who: who, user: u}
 	if err := s.parse(r, q); err != nil {
@@ -87,6 +97,9 @@ func (s *Sync) started(ctx context.Context) error {
 	return nil
 }
 
+// errDraining says that this worker is about to go.
+var errDraining = errors.New("the worker is draining")
+
 // await returns when p was applied.
 func (s *Sync) await(ctx context.Context, p position.Position) error {
 	for {
@@ -97,6 +110,8 @@ func (s *Sync) await(ctx context.Context, p position.Position) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
+		case <-s.draining:
+			return errDraining
 		case <-moved:
 		}
 	}

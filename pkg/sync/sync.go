@@ -41,6 +41,7 @@ type Config struct {
 type Sync struct {
 	cfg    Config
 	sub    *bus.Subscriber
+	want   *interest
 	rooms  *rooms
 	users  *users
 	polls  *polls
@@ -75,7 +76,7 @@ func New(cfg Config) *Sync {
 	}
 	s := &Sync{
 		cfg: cfg, polls: newPolls(), recent: &recent{max: maxRecent}, lag: &lag{since: map[int]time.Time{}},
-		moved: make(chan struct{}), draining: make(chan struct{}),
+		want: newInterest(), moved: make(chan struct{}), draining: make(chan struct{}),
 	}
 	s.applied.Store(-1)
 	s.sub = cfg.Bus.Subscribe(bus.Handler{
@@ -83,8 +84,8 @@ func New(cfg Config) *Sync {
 		Connected:    func() { s.connected.Store(true) },
 		Disconnected: func() { s.connected.Store(false) },
 	})
-	s.rooms = newRooms(cfg.MaxRooms, cfg.MaxRoomBytes, s.sub)
-	s.users = newUsers(s.sub)
+	s.rooms = newRooms(cfg.MaxRooms, cfg.MaxRoomBytes, s.want)
+	s.users = newUsers(s.want)
 	cfg.Follower.OnAdvance(s.advance)
 	return s
 }
@@ -105,6 +106,12 @@ func (s *Sync) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(parent)
 	done := make(chan error, 1)
 	go func() { done <- s.sub.Run(ctx) }()
+	told := make(chan struct{})
+	go func() { defer close(told); s.want.run(ctx, s.sub) }()
+	defer func() {
+		cancel()
+		<-told
+	}()
 	ticker := time.NewTicker(time.Second)
 	defer ticker.Stop()
 	expire := time.Now()
@@ -112,10 +119,8 @@ func (s *Sync) Run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			s.Drain()
-			cancel()
 			return <-done
 		case err := <-done:
-			cancel()
 			if err == nil && parent.Err() == nil {
 				err = errors.New("the subscription ended")
 			}
@@ -124,7 +129,7 @@ func (s *Sync) Run(ctx context.Context) error {
 			metricLag.Set(s.lag.oldest().Seconds())
 			if time.Since(expire) >= min(time.Minute, s.cfg.IdleUser) {
 				expire = time.Now()
-				s.users.expire(ctx, s.cfg.IdleUser)
+				s.users.expire(s.cfg.IdleUser)
 			}
 		}
 	}

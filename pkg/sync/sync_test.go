@@ -13,6 +13,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/myelin-hs/myelin/pkg/bus"
+	"github.com/myelin-hs/myelin/pkg/horizon"
 	"github.com/myelin-hs/myelin/pkg/id"
 	"github.com/myelin-hs/myelin/pkg/position"
 )
@@ -499,7 +501,7 @@ func TestRoomsAndUsersAreForgotten(t *testing.T) {
 	require.Len(t, c.syncAt(p).Rooms.Join, 5)
 	require.Len(t, w.sync.rooms.all(), 2)
 	require.Len(t, w.sync.users.watchers, 5)
-	w.sync.users.expire(t.Context(), 0)
+	w.sync.users.expire(0)
 	users, shards := w.sync.users.all()
 	require.Empty(t, users)
 	require.Empty(t, shards)
@@ -516,4 +518,69 @@ func TestFullStateAnswersAtOnceWithAllState(t *testing.T) {
 	_, a := c.request(t.Context(), 20*time.Second, url.Values{"full_state": {"true"}})
 	require.Equal(t, []string{"m.room.create", "m.room.member " + string(alice)}, a.Rooms.Join[r.id].State.types())
 	require.Empty(t, a.Rooms.Join[r.id].Timeline.Events)
+}
+
+// I10: what a zombie publishes is not served. Its block was never committed, so P never covers it.
+func TestBodyOfABlockThatWasNotCommittedIsNeverServed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	r := w.newRoom()
+	c := w.client(alice)
+	a := c.syncAt(r.write(message(alice, "x")))
+	require.NotEmpty(t, a.Rooms.Join)
+
+	var zombie int64
+	require.NoError(t, w.pool.QueryRow(t.Context(), `SELECT nextval('stream_seq')`).Scan(&zombie))
+	ghost := newEntry(t, position.New(zombie, 0), alice, "m.room.message", nil, `{"body":"ghost"}`)
+	body := bus.RoomBlock{Block: zombie, RoomID: string(r.id), Events: []bus.RoomEvent{{
+		Position: int64(ghost.position), EventID: string(ghost.ID()), JSON: ghost.JSON(),
+	}}}
+	require.NoError(t, w.bus.PublishRoom(t.Context(), body))
+	m := message(alice, "real")
+	got := c.syncAt(r.write(m)).Rooms.Join[r.id]
+	require.Equal(t, ids(m), got.Timeline.ids())
+	w.sync.hearRoom(body) // late
+	m = message(alice, "real too")
+	got = c.syncAt(r.write(m)).Rooms.Join[r.id]
+	require.Equal(t, ids(m), got.Timeline.ids())
+}
+
+// While a block is open, events of later blocks are not served, though they are committed and their bodies are here.
+func TestNothingAbovePIsServed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	r := w.newRoom()
+	c := w.client(alice)
+	c.syncAt(r.write(message(alice, "x")))
+	tx, err := w.pool.Begin(t.Context())
+	require.NoError(t, err)
+	_, err = tx.Exec(t.Context(), `SELECT block_begin(0, 'room', '{}', '{}', 1, '{}', '{}', '{}')`)
+	require.NoError(t, err)
+	m := message(alice, "above P")
+	p := r.write(m)
+	require.Empty(t, c.sync().Rooms.Join)
+	fresh := w.client(alice)
+	fresh.device = "NEW"
+	w.sync.rooms.get(r.id).reset() // and also when the room is read anew
+	got := fresh.sync().Rooms.Join[r.id].Timeline
+	require.NotContains(t, got.ids(), m.eventID)
+	require.Len(t, got.Events, 3)
+	require.NoError(t, tx.Rollback(t.Context()))
+	w.announcer.Poke()
+	require.Equal(t, ids(m), c.syncAt(p).Rooms.Join[r.id].Timeline.ids())
+}
+
+func TestAnotherGenerationDropsWhatWasInMemory(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	r := w.newRoom(member(bob, "join"))
+	c := w.client(bob)
+	p := r.write(message(alice, "x"))
+	c.syncAt(p)
+	at, _ := w.sync.at()
+	w.sync.advance(horizon.Advance{Generation: 2, Prev: at, P: at, Reset: true})
+	require.Nil(t, w.sync.rooms.get(r.id).history)
+	m := message(alice, "y")
+	got := c.syncAt(r.write(m)).Rooms.Join[r.id]
+	require.Equal(t, ids(m), got.Timeline.ids())
 }

@@ -1,7 +1,6 @@
 package sync
 
 import (
-	"context"
 	"maps"
 	"slices"
 	"sync"
@@ -15,27 +14,25 @@ import (
 
 // users are the models of the users who sync here, and who of them is in which room.
 type users struct {
-	sub *bus.Subscriber
+	interest *interest
 
 	mu     sync.Mutex
 	byID   map[id.UserID]*user
 	shards map[int]*userShard
 
-	subscribing sync.Mutex // keeps subscriptions in the order of the changes of shards
-
 	watching sync.Mutex
 	watchers map[uint64]map[*user]struct{} // by the hash of a room, who is joined
 }
 
-func newUsers(sub *bus.Subscriber) *users {
-	return &users{sub: sub, byID: map[id.UserID]*user{}, shards: map[int]*userShard{}, watchers: map[uint64]map[*user]struct{}{}}
+func newUsers(i *interest) *users {
+	return &users{interest: i, byID: map[id.UserID]*user{}, shards: map[int]*userShard{}, watchers: map[uint64]map[*user]struct{}{}}
 }
 
 // hold returns a user's model, which stays until it is let go. applied is the P that was applied before the call.
-func (c *users) hold(ctx context.Context, userID id.UserID, applied func() position.Position) *user {
+func (c *users) hold(userID id.UserID, applied func() position.Position) *user {
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	u, ok := c.byID[userID]
-	var made *userShard
 	if !ok {
 		number := shard.UserShard(userID)
 		x, ok := c.shards[number]
@@ -44,7 +41,7 @@ func (c *users) hold(ctx context.Context, userID id.UserID, applied func() posit
 			// Before it is registered: what P covers from here on is noted. A little less is harmless.
 			x.upto = applied()
 			c.shards[number] = x
-			made = x
+			c.interest.shard(number, true)
 		}
 		u = newUser(userID, x)
 		c.byID[userID] = u
@@ -57,12 +54,6 @@ func (c *users) hold(ctx context.Context, userID id.UserID, applied func() posit
 	u.requests++
 	u.used = time.Now()
 	u.mu.Unlock()
-	c.mu.Unlock()
-	if made != nil {
-		c.subscribing.Lock()
-		defer c.subscribing.Unlock()
-		c.sub.AddUserShards(ctx, made.number)
-	}
 	return u
 }
 
@@ -74,9 +65,9 @@ func (c *users) letGo(u *user) {
 }
 
 // expire removes the users who have been idle for long.
-func (c *users) expire(ctx context.Context, idle time.Duration) {
-	var empty []int
+func (c *users) expire(idle time.Duration) {
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	for userID, u := range c.byID {
 		u.mu.Lock()
 		keep := u.requests > 0 || time.Since(u.used) < idle
@@ -91,7 +82,7 @@ func (c *users) expire(ctx context.Context, idle time.Duration) {
 		u.shard.mu.Unlock()
 		if gone {
 			delete(c.shards, u.shard.number)
-			empty = append(empty, u.shard.number)
+			c.interest.shard(u.shard.number, false)
 		}
 		u.mu.Lock() // nobody can reach the user any more
 		for roomID := range u.memberships {
@@ -99,18 +90,6 @@ func (c *users) expire(ctx context.Context, idle time.Duration) {
 		}
 		u.mu.Unlock()
 		metricUsers.Dec()
-	}
-	c.mu.Unlock()
-	if len(empty) == 0 {
-		return
-	}
-	c.subscribing.Lock()
-	defer c.subscribing.Unlock()
-	c.mu.Lock()
-	empty = slices.DeleteFunc(empty, func(n int) bool { return c.shards[n] != nil })
-	c.mu.Unlock()
-	if len(empty) > 0 {
-		c.sub.RemoveUserShards(ctx, empty...)
 	}
 }
 
