@@ -24,7 +24,6 @@ func (a *API) versions(w http.ResponseWriter, _ *http.Request) error {
 
 // wellKnownClient serves the discovery information (client-server API, "Well-known URIs").
 func (a *API) wellKnownClient(w http.ResponseWriter, r *http.Request) error {
-	w.Header().Set("Access-Control-Allow-Origin", "*")
 	mxhttp.WriteJSON(w, http.StatusOK, map[string]any{
 		"m.homeserver": map[string]string{"base_url": a.publicBaseURL(r)},
 	})
