@@ -16,11 +16,11 @@ type leadership struct {
 	expires time.Time // of the leader's term, by the local clock
 	tried   time.Time // when this worker last tried to lead or renewed
 
-	until   time.Time           // this worker leads until here
-	shunned map[int64]time.Time // workers that leave shards unclaimed get no more until here
-	pruned  time.Time
-	pause   time.Duration // until the next look at moves in flight
-	backlog int           // moves in flight or to do at the last look
+	until    time.Time           // this worker leads until here
+	shunned  map[int64]time.Time // workers that leave shards unclaimed get no more until here
+	pruned   time.Time
+	backlog  int       // moves in flight or to do at the last look
+	progress time.Time // when that last changed
 }
 
 // seen takes in the leader's row as a heartbeat brought it.
@@ -130,21 +130,18 @@ func (m *Manager) unshunned(workers []int64) []int64 {
 	return slices.DeleteFunc(workers, func(w int64) bool { return !m.leader.shunned[w].IsZero() })
 }
 
-// watch looks at moves in flight often while they progress, ever more seldom while they don't.
+// watch says when to look at moves in flight again: soon after one progressed, ever later while none does.
 func (m *Manager) watch(backlog int) time.Duration {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	l := &m.leader
-	switch {
-	case backlog == 0:
-		l.pause = m.timing.heartbeat
-	case backlog != l.backlog:
-		l.pause = m.timing.watch
-	default:
-		l.pause = min(2*l.pause, m.timing.heartbeat)
+	l, now := &m.leader, time.Now()
+	if backlog != l.backlog {
+		l.backlog, l.progress = backlog, now
 	}
-	l.backlog = backlog
-	return l.pause
+	if backlog == 0 {
+		return m.timing.heartbeat
+	}
+	return min(max(m.timing.watch, now.Sub(l.progress)), m.timing.heartbeat)
 }
 
 func (m *Manager) pruneDead(ctx context.Context) {

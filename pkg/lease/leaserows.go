@@ -129,7 +129,7 @@ RETURNING s.shard_id, s.epoch`
 	}
 	aimed, err := r.epochs(ctx, sql, Space, shards, epochs, dests, replace, strconv.FormatInt(ms(wait), 10))
 	if postgres.Code(err) == lockNotAvailable {
-		return nil, nil
+		return map[int]int64{}, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("set targets: %w", err)
