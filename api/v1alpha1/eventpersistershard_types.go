@@ -59,7 +59,7 @@ type EventPersisterShardStatus struct {
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
 // +kubebuilder:printcolumn:name="Worker",type=integer,JSONPath=`.status.ownerID`,priority=1
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
-// +kubebuilder:validation:XValidation:rule="self.metadata.name == self.spec.homeserverRef.name + '-' + (self.spec.shard < 10 ? '0' : '') + string(self.spec.shard)",message="metadata.name must be spec.homeserverRef.name, a dash and spec.shard in two digits, as in demo-07"
+// +kubebuilder:validation:XValidation:rule="self.metadata.name.startsWith(self.spec.homeserverRef.name + '-') && size(self.metadata.name) == size(self.spec.homeserverRef.name) + 3 && self.metadata.name.matches('-[0-9][0-9]$') && int(self.metadata.name.substring(size(self.metadata.name) - 2)) == self.spec.shard",message="metadata.name must be spec.homeserverRef.name, a dash and spec.shard in two digits, as in demo-07"
 type EventPersisterShard struct {
 	metav1.TypeMeta `json:",inline"`
 	// +optional

@@ -14,6 +14,7 @@ import (
 	"github.com/go-logr/logr"
 	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
+	ctrlconfig "sigs.k8s.io/controller-runtime/pkg/config"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
@@ -94,6 +95,7 @@ func Run(ctx context.Context, config *rest.Config, o Options) error {
 		config.UserAgent = "myelin-operator"
 	}
 	graceful := 5 * time.Second
+	several := true // operators in one process, each for its own namespaces: the tests
 	m, err := manager.New(config, manager.Options{
 		Scheme:                        Scheme(),
 		Cache:                         cacheOptions(o.Namespaces),
@@ -104,6 +106,7 @@ func Run(ctx context.Context, config *rest.Config, o Options) error {
 		LeaderElectionNamespace:       o.LeaderNamespace,
 		LeaderElectionReleaseOnCancel: true,
 		GracefulShutdownTimeout:       &graceful,
+		Controller:                    ctrlconfig.Controller{SkipNameValidation: &several},
 	})
 	if err != nil {
 		return fmt.Errorf("operator: %w", err)

@@ -1,0 +1,203 @@
+package operator_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/rest"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
+	"sigs.k8s.io/yaml"
+
+	"github.com/myelin-hs/myelin/controllers/operator"
+	"github.com/myelin-hs/myelin/pkg/admin"
+)
+
+// The API server of all tests of this package: a real one, with its etcd. It has no controllers but ours.
+var (
+	cluster        client.Client // administrator
+	operatorConfig *rest.Config  // a user who may do what config/rbac grants, and no more
+)
+
+func TestMain(m *testing.M) { os.Exit(testMain(m)) }
+
+func testMain(m *testing.M) int {
+	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
+		if os.Getenv("CI") != "" {
+			fmt.Fprintln(os.Stderr, "KUBEBUILDER_ASSETS is not set: it names the directory with kube-apiserver and etcd, see hack/cluster")
+			return 1
+		}
+		fmt.Fprintln(os.Stderr, "SKIP: KUBEBUILDER_ASSETS is not set: it names the directory with kube-apiserver and etcd, see hack/cluster")
+		return 0
+	}
+	ctrl.SetLogger(logr.FromSlogHandler(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})))
+	root := filepath.Join("..", "..", "config")
+	env := &envtest.Environment{
+		CRDDirectoryPaths:     []string{filepath.Join(root, "crd", "bases")},
+		ErrorIfCRDPathMissing: true,
+	}
+	config, err := env.Start()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "start the API server:", err)
+		return 1
+	}
+	defer func() {
+		if err := env.Stop(); err != nil {
+			fmt.Fprintln(os.Stderr, "stop the API server:", err)
+		}
+	}()
+	if err := prepare(env, config, root); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return m.Run()
+}
+
+// prepare makes the clients, and the operator's user with its role.
+func prepare(env *envtest.Environment, config *rest.Config, root string) error {
+	config.QPS, config.Burst = -1, 0
+	scheme := operator.Scheme()
+	if err := rbacv1.AddToScheme(scheme); err != nil {
+		return err
+	}
+	var err error
+	if cluster, err = client.New(config, client.Options{Scheme: scheme}); err != nil {
+		return err
+	}
+	user, err := env.AddUser(envtest.User{Name: "operator"}, nil)
+	if err != nil {
+		return err
+	}
+	operatorConfig = user.Config()
+	text, err := os.ReadFile(filepath.Join(root, "rbac", "role.yaml"))
+	if err != nil {
+		return err
+	}
+	var role rbacv1.ClusterRole
+	if err := yaml.UnmarshalStrict(text, &role); err != nil {
+		return err
+	}
+	binding := &rbacv1.ClusterRoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: "operator"},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role.Name},
+		Subjects:   []rbacv1.Subject{{Kind: rbacv1.UserKind, APIGroup: rbacv1.GroupName, Name: "operator"}},
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	for _, o := range []client.Object{&role, binding} {
+		if err := cluster.Create(ctx, o); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// dataPlane is what workers would answer.
+type dataPlane struct {
+	mu     sync.Mutex
+	status admin.Status
+	err    error
+	asked  []string // credentials
+}
+
+func (d *dataPlane) ask(_ context.Context, _ types.NamespacedName, credential string) (admin.Status, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.asked = append(d.asked, credential)
+	return d.status, d.err
+}
+
+func (d *dataPlane) set(change func(*dataPlane)) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	change(d)
+}
+
+// space is one test's namespace, and the operator that works in it.
+type space struct {
+	t    *testing.T
+	name string
+	data *dataPlane
+	stop func()
+}
+
+func newSpace(t *testing.T) *space {
+	t.Helper()
+	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "test-"}}
+	require.NoError(t, cluster.Create(t.Context(), ns))
+	return &space{t: t, name: ns.Name, data: &dataPlane{}}
+}
+
+// start runs an operator until the test ends or stop is called.
+func (s *space) start() {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(s.t.Context()))
+	ended := make(chan error, 1)
+	go func() {
+		ended <- operator.Run(ctx, operatorConfig, operator.Options{
+			Namespaces: []string{s.name}, MetricsAddr: "0", ProbeAddr: "0", Ask: s.data.ask,
+		})
+	}()
+	s.stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			s.t.Errorf("the operator ended with: %v", err)
+		}
+	})
+	s.t.Cleanup(s.stop)
+}
+
+func (s *space) create(objects ...client.Object) {
+	s.t.Helper()
+	for _, o := range objects {
+		o.SetNamespace(s.name)
+		require.NoError(s.t, cluster.Create(s.t.Context(), o))
+	}
+}
+
+func (s *space) get(name string, o client.Object) {
+	s.t.Helper()
+	require.NoError(s.t, cluster.Get(s.t.Context(), types.NamespacedName{Namespace: s.name, Name: name}, o))
+}
+
+// eventually waits until check says nothing; what it last said is the failure.
+func (s *space) eventually(check func() string) {
+	s.t.Helper()
+	last := ""
+	ok := func() bool { last = check(); return last == "" }
+	tick := time.NewTicker(25 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(30 * time.Second); !ok(); <-tick.C {
+		if time.Now().After(deadline) {
+			s.t.Fatalf("it never happened; last: %s", last)
+		}
+	}
+}
+
+func (s *space) secret(name, uri string) *corev1.Secret {
+	return &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: s.name},
+		Data:       map[string][]byte{"uri": []byte(uri)},
+	}
+}
+
+func describe(conditions []metav1.Condition) string {
+	var text []string
+	for _, c := range conditions {
+		text = append(text, fmt.Sprintf("%s=%s(%s: %s)", c.Type, c.Status, c.Reason, c.Message))
+	}
+	return strings.Join(text, "\n")
+}

@@ -1,0 +1,222 @@
+package operator_test
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
+
+	"github.com/myelin-hs/myelin/api/v1alpha1"
+)
+
+const (
+	homeserverYAML = `
+apiVersion: myelin.dev/v1alpha1
+kind: Homeserver
+metadata: {name: demo}
+spec:
+  serverName: example.org
+  postgres: {secretRef: {name: db}}
+  redis: {secretRef: {name: cache}}
+`
+	poolYAML = `
+apiVersion: myelin.dev/v1alpha1
+kind: WorkerPool
+metadata: {name: demo-persister}
+spec:
+  homeserverRef: {name: demo}
+  roles: [persister]
+`
+	shardYAML = `
+apiVersion: myelin.dev/v1alpha1
+kind: EventPersisterShard
+metadata: {name: demo-07}
+spec: {homeserverRef: {name: demo}, shard: 7}
+`
+)
+
+// object parses yaml and merges changes into it; a change is a JSON merge patch.
+func object(t *testing.T, text, change string) *unstructured.Unstructured {
+	t.Helper()
+	var o, c map[string]any
+	require.NoError(t, yaml.Unmarshal([]byte(text), &o))
+	require.NoError(t, yaml.Unmarshal([]byte(change), &c))
+	return &unstructured.Unstructured{Object: mergePatch(o, c)}
+}
+
+func mergePatch(o, change map[string]any) map[string]any {
+	if o == nil {
+		o = map[string]any{}
+	}
+	for k, v := range change {
+		switch v := v.(type) {
+		case nil:
+			delete(o, k)
+		case map[string]any:
+			inner, _ := o[k].(map[string]any)
+			o[k] = mergePatch(inner, v)
+		default:
+			o[k] = v
+		}
+	}
+	return o
+}
+
+// Each rule has an example that it accepts and one that it refuses, with a sentence that names the field.
+func TestValidationOfNewObjects(t *testing.T) {
+	t.Parallel()
+	s := newSpace(t)
+	for name, test := range map[string]struct {
+		base, change string
+		refusal      []string // all are in the error; none: accepted
+	}{
+		"hs least":              {base: homeserverYAML},
+		"hs server name port":   {base: homeserverYAML, change: `{spec: {serverName: "matrix.example.org:8448"}}`},
+		"hs server name ipv6":   {base: homeserverYAML, change: `{spec: {serverName: "[2001:db8::1]:8448"}}`},
+		"hs server name scheme": {base: homeserverYAML, change: `{spec: {serverName: "https://example.org"}}`, refusal: []string{"spec.serverName", "must be a DNS name"}},
+		"hs server name spaces": {base: homeserverYAML, change: `{spec: {serverName: "a b"}}`, refusal: []string{"spec.serverName", "must be a DNS name"}},
+		"hs server name none":   {base: homeserverYAML, change: `{spec: {serverName: null}}`, refusal: []string{"spec.serverName", "Required"}},
+		"hs server name long":   {base: homeserverYAML, change: `{spec: {serverName: "` + strings.Repeat("a", 231) + `"}}`, refusal: []string{"spec.serverName", "230"}},
+		"hs no database":        {base: homeserverYAML, change: `{spec: {postgres: null}}`, refusal: []string{"spec.postgres", "Required"}},
+		"hs no redis":           {base: homeserverYAML, change: `{spec: {redis: null}}`, refusal: []string{"spec.redis", "Required"}},
+		"hs secret without name": {base: homeserverYAML, change: `{spec: {postgres: {secretRef: {name: null}}}}`,
+			refusal: []string{"spec.postgres.secretRef.name", "Required"}},
+		"hs longest name": {base: homeserverYAML, change: `{metadata: {name: "` + strings.Repeat("a", 38) + `"}}`},
+		"hs name long":    {base: homeserverYAML, change: `{metadata: {name: "` + strings.Repeat("a", 39) + `"}}`, refusal: []string{"metadata.name", "at most 38"}},
+		"hs name dots":    {base: homeserverYAML, change: `{metadata: {name: "a.b"}}`, refusal: []string{"metadata.name", "start with a letter"}},
+		"hs name digit":   {base: homeserverYAML, change: `{metadata: {name: "1a"}}`, refusal: []string{"metadata.name", "start with a letter"}},
+		"hs base url":     {base: homeserverYAML, change: `{spec: {publicBaseURL: "https://matrix.example.org"}}`},
+		"hs base url ftp": {base: homeserverYAML, change: `{spec: {publicBaseURL: "ftp://example.org"}}`, refusal: []string{"spec.publicBaseURL", "http or https"}},
+		"hs base url bad": {base: homeserverYAML, change: `{spec: {publicBaseURL: "matrix"}}`, refusal: []string{"spec.publicBaseURL", "http or https"}},
+		"hs registration token": {base: homeserverYAML,
+			change: `{spec: {registration: {mode: token, tokenSecretRef: {name: s, key: token}}}}`},
+		"hs registration no token": {base: homeserverYAML, change: `{spec: {registration: {mode: token}}}`,
+			refusal: []string{"spec.registration", "registration.tokenSecretRef is required"}},
+		"hs registration useless token": {base: homeserverYAML,
+			change:  `{spec: {registration: {mode: open, tokenSecretRef: {name: s, key: token}}}}`,
+			refusal: []string{"spec.registration", "only used when registration.mode is token"}},
+		"hs registration mode": {base: homeserverYAML, change: `{spec: {registration: {mode: maybe}}}`, refusal: []string{"spec.registration.mode", "closed"}},
+		"hs shards 1":          {base: homeserverYAML, change: `{spec: {shards: 1}}`},
+		"hs shards 0":          {base: homeserverYAML, change: `{spec: {shards: 0}}`, refusal: []string{"spec.shards", "greater than or equal to 1"}},
+		"hs shards 101":        {base: homeserverYAML, change: `{spec: {shards: 101}}`, refusal: []string{"spec.shards", "less than or equal to 100"}},
+
+		"wp least":        {base: poolYAML},
+		"wp zero":         {base: poolYAML, change: `{spec: {replicas: 0}}`},
+		"wp negative":     {base: poolYAML, change: `{spec: {replicas: -1}}`, refusal: []string{"spec.replicas", "greater than or equal to 0"}},
+		"wp too many":     {base: poolYAML, change: `{spec: {replicas: 301}}`, refusal: []string{"spec.replicas", "less than or equal to 300"}},
+		"wp no role":      {base: poolYAML, change: `{spec: {roles: []}}`, refusal: []string{"spec.roles", "at least 1"}},
+		"wp role unknown": {base: poolYAML, change: `{spec: {roles: [cook]}}`, refusal: []string{"spec.roles[0]", "cook"}},
+		"wp role twice":   {base: poolYAML, change: `{spec: {roles: [sync, sync]}}`, refusal: []string{"spec.roles[1]", "Duplicate"}},
+		"wp no reference": {base: poolYAML, change: `{spec: {homeserverRef: null}}`, refusal: []string{"spec.homeserverRef", "Required"}},
+		"wp name long":    {base: poolYAML, change: `{metadata: {name: "` + strings.Repeat("a", 53) + `"}}`, refusal: []string{"metadata.name", "at most 52"}},
+		"wp resources":    {base: poolYAML, change: `{spec: {resources: {requests: {cpu: 1, memory: 1Gi}, limits: {cpu: "2", memory: 1Gi}}}}`},
+		"wp request over memory limit": {base: poolYAML, change: `{spec: {resources: {requests: {memory: 2Gi}, limits: {memory: 1Gi}}}}`,
+			refusal: []string{"spec.resources", "resources.requests.memory must not be greater"}},
+		"wp request over cpu limit": {base: poolYAML, change: `{spec: {resources: {requests: {cpu: 2}, limits: {cpu: 1500m}}}}`,
+			refusal: []string{"spec.resources", "resources.requests.cpu must not be greater"}},
+		"wp memory too little": {base: poolYAML, change: `{spec: {resources: {requests: null, limits: {memory: 1Mi}}}}`,
+			refusal: []string{"spec.resources.limits", "at least 16Mi"}},
+		"wp log level":   {base: poolYAML, change: `{spec: {logLevel: loud}}`, refusal: []string{"spec.logLevel", "loud"}},
+		"wp connections": {base: poolYAML, change: `{spec: {maxConnections: 1}}`, refusal: []string{"spec.maxConnections", "greater than or equal to 2"}},
+
+		"eps":            {base: shardYAML},
+		"eps two digits": {base: shardYAML, change: `{metadata: {name: demo-63}, spec: {shard: 63}}`},
+		"eps other name": {base: shardYAML, change: `{metadata: {name: demo-7}}`, refusal: []string{"metadata.name", "as in demo-07"}},
+		"eps number":     {base: shardYAML, change: `{metadata: {name: demo-100}, spec: {shard: 100}}`, refusal: []string{"spec.shard", "less than or equal to 99"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := object(t, test.base, test.change)
+			o.SetNamespace(s.name)
+			err := cluster.Create(t.Context(), o, client.DryRunAll)
+			if len(test.refusal) == 0 {
+				require.NoError(t, err)
+				return
+			}
+			require.Error(t, err)
+			for _, part := range test.refusal {
+				require.ErrorContains(t, err, part)
+			}
+		})
+	}
+}
+
+func TestValidationOfChanges(t *testing.T) {
+	t.Parallel()
+	s := newSpace(t)
+	for _, text := range []string{homeserverYAML, poolYAML, shardYAML} {
+		s.create(object(t, text, "{}"))
+	}
+	for name, test := range map[string]struct {
+		base, change string
+		refusal      []string
+	}{
+		"image":           {base: homeserverYAML, change: `{spec: {image: "registry.example/myelin:2"}}`},
+		"server name":     {base: homeserverYAML, change: `{spec: {serverName: example.com}}`, refusal: []string{"spec.serverName", "cannot be changed"}},
+		"shards":          {base: homeserverYAML, change: `{spec: {shards: 32}}`, refusal: []string{"spec.shards", "cannot be changed"}},
+		"database secret": {base: homeserverYAML, change: `{spec: {postgres: {secretRef: {name: other}}}}`},
+		"replicas":        {base: poolYAML, change: `{spec: {replicas: 5}}`},
+		"roles":           {base: poolYAML, change: `{spec: {roles: [persister, sync]}}`},
+		"homeserver":      {base: poolYAML, change: `{spec: {homeserverRef: {name: other}}}`, refusal: []string{"spec.homeserverRef", "cannot be changed"}},
+		"shard":           {base: shardYAML, change: `{spec: {shard: 8}}`, refusal: []string{"spec", "cannot be changed"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			patch, err := yaml.YAMLToJSON([]byte(test.change))
+			require.NoError(t, err)
+			o := object(t, test.base, "{}")
+			o.SetNamespace(s.name)
+			err = cluster.Patch(t.Context(), o, client.RawPatch("application/merge-patch+json", patch), client.DryRunAll)
+			if len(test.refusal) == 0 {
+				require.NoError(t, err)
+				return
+			}
+			require.Error(t, err)
+			for _, part := range test.refusal {
+				require.ErrorContains(t, err, part)
+			}
+		})
+	}
+}
+
+func TestDefaults(t *testing.T) {
+	t.Parallel()
+	s := newSpace(t)
+	s.create(object(t, homeserverYAML, "{}"), object(t, poolYAML, "{}"))
+	var hs v1alpha1.Homeserver
+	s.get("demo", &hs)
+	require.Equal(t, "myelin.local/myelin:dev", hs.Spec.Image)
+	require.Equal(t, int32(64), hs.Spec.Shards)
+	require.Equal(t, "uri", hs.Spec.Postgres.SecretRef.Key)
+	require.Equal(t, "uri", hs.Spec.Redis.SecretRef.Key)
+	require.Equal(t, v1alpha1.RegistrationClosed, hs.Spec.Registration.Mode)
+	var wp v1alpha1.WorkerPool
+	s.get("demo-persister", &wp)
+	require.Equal(t, int32(1), *wp.Spec.Replicas)
+	require.Equal(t, "512Mi", wp.Spec.Resources.Limits.Memory.String())
+	require.Equal(t, "info", wp.Spec.LogLevel)
+}
+
+func TestSampleIsAccepted(t *testing.T) {
+	t.Parallel()
+	s := newSpace(t)
+	text, err := os.ReadFile(filepath.Join("..", "..", "config", "samples", "classic.yaml"))
+	require.NoError(t, err)
+	kinds := map[string]int{}
+	for part := range strings.SplitSeq(string(text), "\n---\n") {
+		var o unstructured.Unstructured
+		asJSON, err := yaml.YAMLToJSONStrict([]byte(part))
+		require.NoError(t, err)
+		require.NoError(t, json.Unmarshal(asJSON, &o.Object))
+		o.SetNamespace(s.name)
+		require.NoError(t, client.WithFieldValidation(cluster, "Strict").Create(t.Context(), &o))
+		kinds[o.GetKind()]++
+	}
+	require.Equal(t, map[string]int{"Homeserver": 1, "WorkerPool": 4}, kinds)
+}
