@@ -93,8 +93,10 @@ func New(cfg Config) *Sync {
 // Handler serves GET /_matrix/client/v3/sync and its r0 form to the identity in the request's context.
 func (s *Sync) Handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("GET /_matrix/client/v3/sync", mxhttp.HandlerFunc(s.serve))
-	mux.Handle("GET /_matrix/client/r0/sync", mxhttp.HandlerFunc(s.serve))
+	for _, path := range []string{"/_matrix/client/v3/sync", "/_matrix/client/r0/sync"} {
+		mux.Handle("GET "+path, mxhttp.HandlerFunc(s.serve))
+		mux.Handle(path, mxhttp.HandlerFunc(func(http.ResponseWriter, *http.Request) error { return mxerr.MethodNotAllowed() }))
+	}
 	mux.Handle("/", mxhttp.HandlerFunc(func(http.ResponseWriter, *http.Request) error { return mxerr.Unrecognized() }))
 	return mux
 }

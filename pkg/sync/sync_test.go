@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"slices"
 	stdsync "sync"
@@ -14,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/myelin-hs/myelin/pkg/bus"
+	"github.com/myelin-hs/myelin/pkg/bus/redistest"
 	"github.com/myelin-hs/myelin/pkg/horizon"
 	"github.com/myelin-hs/myelin/pkg/id"
 	"github.com/myelin-hs/myelin/pkg/position"
@@ -116,10 +118,17 @@ func TestFilteredStateIsNotLost(t *testing.T) {
 
 func TestLongPollWakes(t *testing.T) {
 	t.Parallel()
-	for _, mute := range []bool{false, true} {
-		t.Run(fmt.Sprint("bodies lost: ", mute), func(t *testing.T) {
+	for name, mute := range map[string]bool{"within the process": false, "bodies are lost": true, "over Redis": false} {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t)
+			b := bus.Local()
+			if name == "over Redis" {
+				var err error
+				b, err = bus.Open(redistest.New(t), "test:")
+				require.NoError(t, err)
+				t.Cleanup(func() { _ = b.Close() })
+			}
+			w := newWorldOn(t, b)
 			r := w.newRoom(member(bob, "join"))
 			quiet := w.newRoom()
 			c := w.client(bob)
@@ -318,6 +327,9 @@ func TestBadRequests(t *testing.T) {
 		require.Equal(t, "M_INVALID_PARAM", a.Code)
 		require.Contains(t, a.Error, name[:4])
 	}
+	rec := httptest.NewRecorder()
+	w.sync.Handler().ServeHTTP(rec, httptest.NewRequest(http.MethodPost, "/_matrix/client/r0/sync", nil))
+	require.Equal(t, http.StatusMethodNotAllowed, rec.Code)
 	nobody := w.client("")
 	code, a := nobody.request(t.Context(), 0, nil)
 	require.Equal(t, http.StatusUnauthorized, code)
@@ -583,4 +595,38 @@ func TestAnotherGenerationDropsWhatWasInMemory(t *testing.T) {
 	m := message(alice, "y")
 	got := c.syncAt(r.write(m)).Rooms.Join[r.id]
 	require.Equal(t, ids(m), got.Timeline.ids())
+}
+
+// Without a request nobody reads Postgres, so what a model learns then came over the bus.
+func TestModelsAreFedByTheBus(t *testing.T) {
+	t.Parallel()
+	for name, open := range map[string]func(t *testing.T) *bus.Bus{
+		"within the process": func(*testing.T) *bus.Bus { return bus.Local() },
+		"over Redis": func(t *testing.T) *bus.Bus {
+			b, err := bus.Open(redistest.New(t), "test:")
+			require.NoError(t, err)
+			t.Cleanup(func() { _ = b.Close() })
+			return b
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorldOn(t, open(t))
+			r := w.newRoom(member(bob, "join"))
+			c := w.client(bob)
+			c.syncAt(r.write(message(alice, "x")))
+			require.Eventually(t, w.sync.connected.Load, 10*time.Second, time.Millisecond)
+			c.syncAt(r.write(member(bob, "join"))) // brings up what was lost before the subscription took effect
+			last := member(bob, "leave")
+			r.write(message(alice, "y"), last)
+			u, room := w.sync.users.byID[bob], w.sync.rooms.get(r.id)
+			require.Eventually(t, func() bool {
+				u.mu.Lock()
+				defer u.mu.Unlock()
+				room.mu.Lock()
+				defer room.mu.Unlock()
+				return u.memberships[r.id].membership == "leave" && room.history.upto == last.position
+			}, 10*time.Second, time.Millisecond)
+		})
+	}
 }

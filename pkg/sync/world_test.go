@@ -59,11 +59,18 @@ type world struct {
 
 func newWorld(t *testing.T, adjust ...func(*Config)) *world {
 	t.Helper()
+	w := newWorldOn(t, bus.Local(), adjust...)
+	require.Eventually(t, w.sync.connected.Load, 10*time.Second, time.Millisecond)
+	return w
+}
+
+func newWorldOn(t *testing.T, b *bus.Bus, adjust ...func(*Config)) *world {
+	t.Helper()
 	uri := pgtest.New(t)
 	pool, err := postgres.Open(t.Context(), uri, postgres.Options{MaxConns: 8})
 	require.NoError(t, err)
 	t.Cleanup(pool.Close)
-	w := &world{t: t, pool: pool, bus: bus.Local()}
+	w := &world{t: t, pool: pool, bus: b}
 	w.announcer = horizon.NewAnnouncer(horizon.AnnouncerConfig{URI: uri, Pool: pool, Bus: w.bus, WorkerID: 1})
 	w.follower = horizon.NewFollower(pool, w.bus)
 	cfg := Config{Pool: pool, Bus: w.bus, Follower: w.follower}
@@ -75,7 +82,6 @@ func newWorld(t *testing.T, adjust ...func(*Config)) *world {
 	w.run(w.follower.Run)
 	w.stop = w.run(w.sync.Run)
 	require.NoError(t, w.sync.await(t.Context(), 0))
-	require.Eventually(t, w.sync.connected.Load, 10*time.Second, time.Millisecond)
 	return w
 }
 
@@ -365,7 +371,7 @@ type polled struct {
 	answer
 }
 
-// poll asks in the background, and returns when the request waits for news.
+// poll asks in the background, and returns when the request has arrived.
 func (c *client) poll(params url.Values) <-chan polled {
 	c.w.t.Helper()
 	result := make(chan polled, 1)
