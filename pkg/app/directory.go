@@ -1,0 +1,51 @@
+package app
+
+import (
+	"context"
+
+	"github.com/myelin-hs/myelin/pkg/id"
+	"github.com/myelin-hs/myelin/pkg/lease"
+	"github.com/myelin-hs/myelin/pkg/route"
+)
+
+// directory is the lease table as the forwarder sees it.
+type directory struct{ m *lease.Manager }
+
+func (d directory) Self() int64 { return d.m.ID() }
+
+// Room names an owner only while its worker is live or leaving: one that leaves serves until it has given the shard away.
+func (d directory) Room(room id.RoomID) route.Place {
+	t := d.m.Table()
+	l := t.Lease(t.ShardOf(room))
+	p := route.Place{Shard: l.Shard, Epoch: l.Epoch}
+	if w, ok := t.Worker(l.Owner); ok {
+		p.Owner = route.Worker{ID: w.ID, Addr: w.Addr}
+	}
+	return p
+}
+
+func (d directory) Alive(worker int64) bool {
+	_, ok := d.m.Table().Worker(worker)
+	return ok
+}
+
+func (d directory) Role(role string) []route.Worker {
+	live := d.m.Table().WorkersWithRole(role)
+	workers := make([]route.Worker, len(live))
+	for i, w := range live {
+		workers[i] = route.Worker{ID: w.ID, Addr: w.Addr}
+	}
+	return workers
+}
+
+func (d directory) Refresh(ctx context.Context) error { return d.m.Refresh(ctx) }
+
+func (d directory) Changed() <-chan struct{} { return d.m.Changed() }
+
+func (d directory) Suspect(worker int64, why route.Evidence) {
+	if why == route.OtherWorker {
+		d.m.Suspect(worker, lease.OtherWorker)
+		return
+	}
+	d.m.Suspect(worker, lease.Refused)
+}

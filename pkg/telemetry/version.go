@@ -1,0 +1,4 @@
+package telemetry
+
+// Version of this build; set by the linker.
+var Version = "dev"
