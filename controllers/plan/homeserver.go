@@ -110,10 +110,10 @@ func Homeserver(in HomeserverSeen) (ready Verdict, reconciling, stalled *Verdict
 		stalled = &in.Secrets
 	case in.Database.Status == metav1.ConditionFalse:
 		stalled = &in.Database
-	case in.Workers.Reason == v1alpha1.ReasonRoleMissing:
-		stalled = &in.Workers
 	case verifying:
 		reconciling = &in.Database
+	case in.Workers.Reason == v1alpha1.ReasonRoleMissing:
+		stalled = &in.Workers
 	case !ready.Is():
 		reconciling = &ready
 	case !in.AllReady:

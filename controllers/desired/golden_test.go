@@ -1,0 +1,125 @@
+package desired_test
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/yaml"
+
+	"github.com/myelin-hs/myelin/api/v1alpha1"
+	"github.com/myelin-hs/myelin/controllers/desired"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+func homeserver() *v1alpha1.Homeserver {
+	return &v1alpha1.Homeserver{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "chat", Name: "demo"},
+		Spec: v1alpha1.HomeserverSpec{
+			ServerName: "example.org", Image: "registry.example/myelin:1", Shards: 64,
+			Postgres:     v1alpha1.Postgres{SecretRef: v1alpha1.URISecretRef{Name: "db", Key: "uri"}},
+			Redis:        v1alpha1.Redis{SecretRef: v1alpha1.URISecretRef{Name: "cache", Key: "url"}},
+			Registration: v1alpha1.Registration{Mode: "closed"},
+		},
+	}
+}
+
+func full() *v1alpha1.Homeserver {
+	hs := homeserver()
+	hs.Spec.ImagePullSecrets = []v1alpha1.LocalReference{{Name: "pull"}}
+	hs.Spec.PublicBaseURL = "https://matrix.example.org"
+	hs.Spec.InternalCredentialSecretRef = &v1alpha1.SecretKeyRef{Name: "mine", Key: "internal"}
+	hs.Spec.SigningKeySecretRef = &v1alpha1.SecretKeyRef{Name: "mine", Key: "signing"}
+	hs.Spec.Registration = v1alpha1.Registration{
+		Mode:            "token",
+		TokenSecretRef:  &v1alpha1.SecretKeyRef{Name: "mine", Key: "token"},
+		SharedSecretRef: &v1alpha1.SecretKeyRef{Name: "mine", Key: "shared"},
+	}
+	hs.Status.Database = &v1alpha1.DatabaseStatus{ID: "db-1"}
+	return hs
+}
+
+func pool(roles ...v1alpha1.Role) *v1alpha1.WorkerPool {
+	two := int32(2)
+	memory, cpu := resource.MustParse("512Mi"), resource.MustParse("50m")
+	return &v1alpha1.WorkerPool{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "chat", Name: "demo-workers"},
+		Spec: v1alpha1.WorkerPoolSpec{
+			HomeserverRef: v1alpha1.LocalReference{Name: "demo"}, Roles: roles, Replicas: &two, LogLevel: "info",
+			Resources: v1alpha1.Resources{
+				Requests: v1alpha1.ResourceAmounts{CPU: &cpu}, Limits: v1alpha1.ResourceAmounts{Memory: &memory},
+			},
+		},
+	}
+}
+
+func TestObjects(t *testing.T) {
+	t.Parallel()
+	least, all := desired.HomeserverOf(homeserver()), desired.HomeserverOf(full())
+	least.Inputs, all.Inputs = "0123456789", "0123456789"
+	owner := desired.Owner{Kind: "Homeserver", Name: "demo", UID: "1-2-3"}
+	poolOwner := desired.Owner{Kind: "WorkerPool", Name: "demo-workers", UID: "4-5-6"}
+	much := pool("sync", "client")
+	connections := int32(20)
+	much.Spec.MaxConnections, much.Spec.NodeSelector = &connections, map[string]string{"disk": "fast"}
+	random := bytes.Repeat([]byte{7}, desired.SigningSeedLength)
+
+	objects := map[string]any{
+		"deployment":          desired.Deployment(desired.PoolOf(pool("persister"), least), poolOwner),
+		"deployment-full":     desired.Deployment(desired.PoolOf(much, all), poolOwner),
+		"disruption-budget":   desired.DisruptionBudget(desired.PoolOf(pool("persister"), least), poolOwner),
+		"migration-first":     desired.Migration(least, 1, owner),
+		"migration-later":     desired.Migration(all, 2, owner),
+		"shard":               desired.Shard(least, 7, owner),
+		"internal-credential": desired.InternalCredential(least, owner, random[:desired.CredentialLength]),
+		"signing-key":         desired.SigningKey(least, random),
+	}
+	for _, service := range desired.Services(least, owner) {
+		objects["service-"+*service.Name] = service
+	}
+	for name, o := range objects {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got, err := yaml.Marshal(o)
+			require.NoError(t, err)
+			file := filepath.Join("testdata", name+".yaml")
+			if *update {
+				require.NoError(t, os.MkdirAll("testdata", 0o755))
+				require.NoError(t, os.WriteFile(file, got, 0o644))
+			}
+			want, err := os.ReadFile(file)
+			require.NoError(t, err)
+			require.Equal(t, string(want), string(got))
+		})
+	}
+}
+
+func TestTemplateDoesNotDependOnReplicas(t *testing.T) {
+	t.Parallel()
+	h := desired.HomeserverOf(homeserver())
+	two, many := pool("persister"), pool("persister")
+	*many.Spec.Replicas = 200
+	a, b := desired.Deployment(desired.PoolOf(two, h), desired.Owner{}), desired.Deployment(desired.PoolOf(many, h), desired.Owner{})
+	require.NotEqual(t, a.Spec.Replicas, b.Spec.Replicas)
+	require.Equal(t, a.Spec.Template, b.Spec.Template)
+}
+
+func TestInputs(t *testing.T) {
+	t.Parallel()
+	base := desired.Inputs([]byte("k"), "image", []byte("ab"), []byte("c"))
+	require.Len(t, base, 10)
+	for name, other := range map[string]string{
+		"another key":     desired.Inputs([]byte("l"), "image", []byte("ab"), []byte("c")),
+		"another image":   desired.Inputs([]byte("k"), "image2", []byte("ab"), []byte("c")),
+		"another content": desired.Inputs([]byte("k"), "image", []byte("ab"), []byte("d")),
+		"moved border":    desired.Inputs([]byte("k"), "image", []byte("a"), []byte("bc")),
+	} {
+		require.NotEqual(t, base, other, name)
+	}
+}
