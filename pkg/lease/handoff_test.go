@@ -122,6 +122,7 @@ func TestDestinationGoneWhileQuiescing(t *testing.T) {
 	require.Equal(t, a.ID(), owner)
 	require.Equal(t, epoch, now)
 	calls := c.history(from, 9)
+	require.NotEmpty(t, calls)
 	require.Equal(t, "Granted", calls[len(calls)-1].what)
 	require.Equal(t, epoch, calls[len(calls)-1].epoch)
 }

@@ -63,6 +63,7 @@ func (m *Manager) beatLoop(ctx context.Context) error {
 			return err
 		case err != nil:
 			drop()
+			m.steady.Store(m.elapsed())
 			m.metrics.beatFailures.Inc()
 			if !failing {
 				m.log.Warn("the heartbeat fails", "error", err)
@@ -115,7 +116,7 @@ func (m *Manager) beat(ctx context.Context, conn *pgxpool.Conn) (err error) {
 		m.replace(a.leases, a.workers)
 	}
 	m.mu.Unlock()
-	if sent > m.fence.Load() {
+	if last := m.beaten.Swap(sent); sent-last > int64(m.timing.heartbeat*3/2) {
 		m.steady.Store(sent)
 	}
 	m.fence.Store(sent + int64(m.timing.fence))

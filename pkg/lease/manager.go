@@ -46,7 +46,8 @@ type Manager struct {
 	table   atomic.Pointer[Table]         // replaced under mu; never nil after Join
 	held    atomic.Pointer[map[int]int64] // epochs of the shards granted to Holder; replaced under mu
 	fence   atomic.Int64                  // own leases count until here
-	steady  atomic.Int64                  // heartbeats have succeeded, with no gap as long as the fence, since here
+	steady  atomic.Int64                  // heartbeats have succeeded, and been on time, since here
+	beaten  atomic.Int64                  // when the last heartbeat that succeeded was sent
 	leaving atomic.Bool
 	left    atomic.Bool // Drain is writing or has written that this worker is dead
 

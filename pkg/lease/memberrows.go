@@ -84,7 +84,8 @@ WITH beat AS (
 l AS MATERIALIZED (
     SELECT shard_id, owner, epoch, claimed, target, changed_at FROM shard_lease WHERE space = $3),
 w AS MATERIALIZED (
-    SELECT worker_id, pod, addr, pool, roles, protocol, state, started_at, expires_at, expires_at < clock_timestamp() AS expired
+    SELECT worker_id, pod, addr, pool, roles, protocol, state, started_at, expires_at,
+           worker_id <> $1 AND expires_at < clock_timestamp() AS expired -- its own row is as it was before this beat
       FROM worker WHERE state <> 3),
 d AS MATERIALIZED (
     SELECT coalesce((SELECT sum(hash_record_extended((shard_id, owner, epoch, claimed, target), 0)) FROM l), 0)::text AS leases,

@@ -16,7 +16,7 @@ const (
 	// OtherWorker: its address answers with another worker's id, or a newer worker names its pod or address. Acted on at
 	// once.
 	OtherWorker
-	// Expired: its heartbeat did, on the database clock.
+	// Expired: its heartbeat did, on the database clock. Acted on if it still is 250 ms later.
 	Expired
 )
 
@@ -85,7 +85,7 @@ func (m *Manager) investigate(ctx context.Context, s suspicion) {
 	}
 	m.suspects[s.worker] = true
 	m.group.Go(func() {
-		if s.why != Refused || m.confirm(ctx, s, w) {
+		if s.why == OtherWorker || m.confirm(ctx, s, w) {
 			m.takeOver(ctx, s, w)
 		}
 		m.mu.Lock()
@@ -94,9 +94,16 @@ func (m *Manager) investigate(ctx context.Context, s suspicion) {
 	})
 }
 
-// confirm has somebody else dial the worker that refused; without anybody else this worker dials again.
+// confirm waits, then has somebody else dial a worker that refused; without anybody else this worker dials again. An
+// expired heartbeat only gets the time: after a pause of the database the others' may be right behind ours.
 func (m *Manager) confirm(ctx context.Context, s suspicion, w Worker) bool {
-	if m.peer == nil || !sleep(ctx, m.timing.confirm-time.Since(s.since)) {
+	if !sleep(ctx, m.timing.confirm-time.Since(s.since)) {
+		return false
+	}
+	if s.why == Expired {
+		return true
+	}
+	if m.peer == nil {
 		return false
 	}
 	t := m.Table()

@@ -82,13 +82,51 @@ func TestWhoDoesNotHeartbeatDeclaresNobodyDead(t *testing.T) {
 	c := newCluster(t)
 	a, b := c.join("a", quick), c.join("b", quick)
 	a.kill()
-	c.exec(`UPDATE worker SET expires_at = clock_timestamp() - interval '1 minute' WHERE worker_id = $1`, a.ID())
 	b.stop()
 	b.rows.pool = c.db
+	c.exec(`INSERT INTO worker (pod, addr, pool, roles, protocol, state, expires_at) VALUES ('a', 'x:1', 'p', '{media}', 1, 1, clock_timestamp())`)
 	c.exec(`UPDATE worker SET expires_at = clock_timestamp() - interval '1 ms' WHERE worker_id = $1`, b.ID())
-	_, err := b.rows.takeOver(t.Context(), a.ID(), Expired, 0)
+	_, err := b.rows.takeOver(t.Context(), a.ID(), OtherWorker, 0)
 	require.ErrorIs(t, err, errNotSuspect)
 	require.Equal(t, Live, c.state(a.ID()))
+
+	c.exec(`UPDATE worker SET expires_at = clock_timestamp() + interval '1 minute' WHERE worker_id = $1`, b.ID())
+	_, err = b.rows.takeOver(t.Context(), a.ID(), OtherWorker, 0)
+	require.NoError(t, err)
+	require.Equal(t, Dead, c.state(a.ID()))
+}
+
+func TestAfterAPauseOfTheDatabaseNobodyIsDeclaredDead(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	tm := quick
+	tm.statement = 200 * time.Millisecond
+	a, b := c.join("a", tm), c.join("b", tm)
+	c.eventually(5*time.Second, "even", func() bool { return c.settled(a, b) })
+	c.eventually(10*time.Second, "the server started long ago", func() bool {
+		return c.count(`SELECT count(*) WHERE pg_postmaster_start_time() < clock_timestamp() - $1 * interval '1 second'`, 2*tm.ttl.Seconds()) == 1
+	})
+	from := c.seen()
+	tx, err := c.db.Begin(t.Context())
+	require.NoError(t, err)
+	_, err = tx.Exec(t.Context(), `LOCK TABLE worker`)
+	require.NoError(t, err)
+	c.eventually(10*time.Second, "every heartbeat expired long ago", func() bool {
+		var expired int
+		err := tx.QueryRow(t.Context(), `SELECT count(*) FROM worker WHERE expires_at < clock_timestamp() - interval '500 ms'`).Scan(&expired)
+		require.NoError(t, err)
+		return expired == 2
+	})
+	require.NoError(t, tx.Commit(t.Context()))
+	c.eventually(5*time.Second, "both go on", func() bool { return c.settled(a, b) })
+	c.eventually(5*time.Second, "and may judge again", func() bool {
+		return a.elapsed()-a.steady.Load() > int64(tm.ttl) && b.elapsed()-b.steady.Load() > int64(tm.ttl)
+	})
+	require.Equal(t, Live, c.state(a.ID()))
+	require.Equal(t, Live, c.state(b.ID()))
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	require.Len(t, c.calls, from, "no shard went anywhere")
 }
 
 func TestTakeoverAfterTheHeartbeatExpired(t *testing.T) {
