@@ -34,6 +34,7 @@ var sessionDefaults = map[string]string{
 	"tcp_keepalives_count":                "3",
 	"default_transaction_isolation":       "read committed",
 	"plan_cache_mode":                     "auto",
+	"jit":                                 "off", // every statement is short: compiling block_begin took ten times its run
 }
 
 func prepare(cfg *pgx.ConnConfig, appName string) {
