@@ -24,7 +24,7 @@ func messages(t *testing.T, db *database, room id.RoomID) int {
 }
 
 // The owner is the same, its epoch is not: only the comparison of epochs stops this write.
-func TestZombieWriteIsFenced_ByEpoch(t *testing.T) {
+func TestZombieWriteIsFencedByEpoch(t *testing.T) {
 	t.Parallel()
 	p := newPersister(t)
 	room := p.newRoom(t)
@@ -36,7 +36,7 @@ func TestZombieWriteIsFenced_ByEpoch(t *testing.T) {
 	require.Equal(t, "3", got.header.Get("X-Myelin-Epoch"))
 }
 
-func TestZombieWriteIsFenced_ByOwner(t *testing.T) {
+func TestZombieWriteIsFencedByOwner(t *testing.T) {
 	t.Parallel()
 	p := newPersister(t)
 	room := p.newRoom(t)
@@ -49,19 +49,16 @@ func TestZombieWriteIsFenced_ByOwner(t *testing.T) {
 }
 
 // A takeover must wait for the block that has passed the fence, or its new owner would not see that block's events.
-func TestZombieWriteIsFenced_ByRowLock(t *testing.T) {
+func TestZombieWriteIsFencedByRowLock(t *testing.T) {
 	t.Parallel()
 	p := newPersister(t)
 	room := p.newRoom(t)
 
 	// The block passes the fence, then waits.
-	blocker, err := p.db.pool.Begin(t.Context())
-	require.NoError(t, err)
-	_, err = blocker.Exec(t.Context(), "LOCK TABLE request_dedupe IN EXCLUSIVE MODE")
-	require.NoError(t, err)
+	release := p.db.block(t)
 	replies := make(chan reply, 1)
 	go func() { replies <- p.send(t, room, alice, "one") }()
-	p.db.await(t, "SELECT count(*) > 0 FROM pg_locks WHERE NOT granted AND relation = 'request_dedupe'::regclass")
+	p.db.awaitBlocked(t)
 
 	takeovers := make(chan int, 1)
 	go func() {
@@ -69,7 +66,7 @@ func TestZombieWriteIsFenced_ByRowLock(t *testing.T) {
 		takeovers <- messages(t, p.db, room)
 	}()
 	p.db.await(t, "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'UPDATE shard_lease%'")
-	require.NoError(t, blocker.Rollback(t.Context()))
+	release()
 	require.Equal(t, 200, (<-replies).status)
 	require.Equal(t, 1, <-takeovers, "the new owner sees the block that was in flight")
 }
@@ -84,19 +81,16 @@ func TestLostShardDoesNotHurtTheOthers(t *testing.T) {
 	p.leases.believe()
 	db.exec(t, "UPDATE shard_lease SET owner = NULL, epoch = epoch + 1 WHERE shard_id = $1", lostShard)
 
-	blocker, err := db.pool.Begin(t.Context()) // so that all of them meet in one block
-	require.NoError(t, err)
-	_, err = blocker.Exec(t.Context(), "LOCK TABLE request_dedupe IN EXCLUSIVE MODE")
-	require.NoError(t, err)
+	release := db.block(t)
 	var done sync.WaitGroup
 	done.Go(func() { p.send(t, rooms[1], alice, "first") })
-	db.await(t, "SELECT count(*) > 0 FROM pg_locks WHERE NOT granted AND relation = 'request_dedupe'::regclass")
+	db.awaitBlocked(t)
 	statuses := make([]int, len(rooms))
 	for i, room := range rooms {
 		done.Go(func() { statuses[i] = p.send(t, room, alice, "second").status })
 	}
 	awaitWaiting(t, p.lanes[0], len(rooms)+1)
-	require.NoError(t, blocker.Rollback(t.Context()))
+	release()
 	done.Wait()
 	for i, room := range rooms {
 		if p.leases.ShardOf(room) == lostShard {

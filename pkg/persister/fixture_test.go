@@ -90,6 +90,24 @@ func (d *database) rows(t *testing.T, sql string, args ...any) []string {
 	return all
 }
 
+// block makes every block wait within its transaction, after the fence, until release.
+func (d *database) block(t *testing.T) (release func()) {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), d.uri)
+	require.NoError(t, err)
+	release = sync.OnceFunc(func() { _ = conn.Close(context.WithoutCancel(t.Context())) })
+	t.Cleanup(release)
+	_, err = conn.Exec(t.Context(), "BEGIN; LOCK TABLE request_dedupe IN EXCLUSIVE MODE")
+	require.NoError(t, err)
+	return release
+}
+
+// awaitBlocked waits until a block does.
+func (d *database) awaitBlocked(t *testing.T) {
+	t.Helper()
+	d.await(t, "SELECT count(*) > 0 FROM pg_locks WHERE NOT granted AND relation = 'request_dedupe'::regclass")
+}
+
 // leases are a worker's leases as rows of the database, and what the worker believes of them.
 type leases struct {
 	db     *database

@@ -57,13 +57,10 @@ func TestTwoHundredSendsAreOneTransactionOfFewStatements(t *testing.T) {
 	p := db.start(t, db.join(t), func(o *Options) { o.URI, o.Lanes = uri, 1 })
 	rooms := p.rooms(t, 20)
 
-	blocker, err := db.pool.Begin(t.Context())
-	require.NoError(t, err)
-	_, err = blocker.Exec(t.Context(), "LOCK TABLE request_dedupe IN EXCLUSIVE MODE")
-	require.NoError(t, err)
+	release := db.block(t)
 	var done sync.WaitGroup
 	done.Go(func() { p.send(t, rooms[0], alice, "first") })
-	db.await(t, "SELECT count(*) > 0 FROM pg_locks WHERE NOT granted AND relation = 'request_dedupe'::regclass")
+	db.awaitBlocked(t)
 	counter.reset()
 	for i := range 200 {
 		done.Go(func() {
@@ -73,7 +70,7 @@ func TestTwoHundredSendsAreOneTransactionOfFewStatements(t *testing.T) {
 		})
 	}
 	awaitWaiting(t, p.lanes[0], 201)
-	require.NoError(t, blocker.Rollback(t.Context()))
+	release()
 	done.Wait()
 	statements, transactions := counter.counts()
 	require.LessOrEqual(t, statements, 12)
@@ -99,13 +96,10 @@ func TestPoisonEventFailsAlone(t *testing.T) {
 	db := newDatabase(t)
 	p := db.start(t, db.join(t), func(o *Options) { o.Lanes = 1 })
 	rooms := p.rooms(t, 5)
-	blocker, err := db.pool.Begin(t.Context())
-	require.NoError(t, err)
-	_, err = blocker.Exec(t.Context(), "LOCK TABLE request_dedupe IN EXCLUSIVE MODE")
-	require.NoError(t, err)
+	release := db.block(t)
 	var done sync.WaitGroup
 	done.Go(func() { p.send(t, rooms[0], alice, "first") })
-	db.await(t, "SELECT count(*) > 0 FROM pg_locks WHERE NOT granted AND relation = 'request_dedupe'::regclass")
+	db.awaitBlocked(t)
 	for i := range 100 {
 		done.Go(func() {
 			evType, want := "m.room.message", 200
@@ -119,7 +113,7 @@ func TestPoisonEventFailsAlone(t *testing.T) {
 		})
 	}
 	awaitWaiting(t, p.lanes[0], 101)
-	require.NoError(t, blocker.Rollback(t.Context()))
+	release()
 	done.Wait()
 	require.Equal(t, 99, db.count(t, "SELECT count(*) FROM event WHERE txn_id LIKE 't%'"))
 }
@@ -173,15 +167,12 @@ func TestPublishOnlyAfterCommit(t *testing.T) {
 	})
 	room := p.newRoom(t)
 	<-published
-	blocker, err := db.pool.Begin(t.Context())
-	require.NoError(t, err)
-	_, err = blocker.Exec(t.Context(), "LOCK TABLE request_dedupe IN EXCLUSIVE MODE")
-	require.NoError(t, err)
+	release := db.block(t)
 	replies := make(chan reply, 1)
 	go func() { replies <- p.send(t, room, alice, "one") }()
-	db.await(t, "SELECT count(*) > 0 FROM pg_locks WHERE NOT granted AND relation = 'request_dedupe'::regclass")
+	db.awaitBlocked(t)
 	require.Never(t, func() bool { return len(published) > 0 }, quiet, quiet/10, "published before it was committed")
-	require.NoError(t, blocker.Rollback(t.Context()))
+	release()
 	require.Equal(t, 200, (<-replies).status)
 	b := <-published
 	require.Equal(t, string(room), b.RoomID)

@@ -80,10 +80,7 @@ func TestUnknownOutcomeWaitsForTheLateCommit(t *testing.T) {
 	room := p.newRoom(t)
 
 	// The block of the message waits within its transaction, after the fence.
-	blocker, err := db.pool.Begin(t.Context())
-	require.NoError(t, err)
-	_, err = blocker.Exec(t.Context(), "LOCK TABLE request_dedupe IN EXCLUSIVE MODE")
-	require.NoError(t, err)
+	release := db.block(t)
 	cutter.arm(duringCommit)
 	replies := make(chan reply, 1)
 	go func() { replies <- p.send(t, room, alice, "one") }()
@@ -93,7 +90,7 @@ func TestUnknownOutcomeWaitsForTheLateCommit(t *testing.T) {
 		t.Fatalf("answered %v while the outcome was open", got)
 	default:
 	}
-	require.NoError(t, blocker.Rollback(t.Context()))
+	release()
 	got := <-replies
 	require.Equal(t, 200, got.status, got.body)
 	require.Equal(t, []string{got.text("event_id")},
