@@ -50,16 +50,16 @@ func testMain(m *testing.M) int {
 		CRDDirectoryPaths:     []string{filepath.Join(root, "crd", "bases")},
 		ErrorIfCRDPathMissing: true,
 	}
+	defer func() { // also after a start that failed half-way
+		if err := env.Stop(); err != nil {
+			fmt.Fprintln(os.Stderr, "stop the API server:", err)
+		}
+	}()
 	config, err := env.Start()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "start the API server:", err)
 		return 1
 	}
-	defer func() {
-		if err := env.Stop(); err != nil {
-			fmt.Fprintln(os.Stderr, "stop the API server:", err)
-		}
-	}()
 	if err := prepare(env, config, root); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1

@@ -41,6 +41,13 @@ func run(ctx context.Context, args []string, out, errs io.Writer, c connector) i
 		Short:         "Look at and steer a Myelin homeserver",
 		SilenceErrors: true, SilenceUsage: true,
 		Annotations: map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl myelin"},
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usageError(fmt.Errorf("there is no command %q: see %s --help", args[0], cmd.DisplayName()))
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		PersistentPreRunE: func(*cobra.Command, []string) error {
 			if s.output != "" && s.output != "json" {
 				return usageError(fmt.Errorf("-o %s: json is the only other format", s.output))
