@@ -52,9 +52,9 @@ type homeserver struct {
 	withoutRedis bool
 }
 
-// A worker is one process.
+// A worker is one process at a time.
 type worker struct {
-	name                    string
+	name, roles             string
 	cmd                     *exec.Cmd
 	exited                  chan struct{}
 	public, internal, probe string
@@ -87,10 +87,17 @@ func (h *homeserver) launch(roles string) *worker {
 	h.t.Helper()
 	h.n++
 	w := &worker{
-		name: fmt.Sprintf("%s-%d", strings.ReplaceAll(roles, ",", "-"), h.n), exited: make(chan struct{}),
+		name: fmt.Sprintf("%s-%d", strings.ReplaceAll(roles, ",", "-"), h.n), roles: roles,
 		public: freeAddr(h.t), internal: freeAddr(h.t), probe: freeAddr(h.t),
 	}
-	w.cmd = exec.Command(binary, "run", "--roles="+roles, "--server-name="+pgtest.ServerName, "--registration=open", "--stop-delay=1s",
+	h.run(w)
+	return w
+}
+
+// run starts a process for w: the first, or the next one after a crash, with the pod's name and addresses.
+func (h *homeserver) run(w *worker) {
+	h.t.Helper()
+	w.cmd = exec.Command(binary, "run", "--roles="+w.roles, "--server-name="+pgtest.ServerName, "--registration=open", "--stop-delay=1s",
 		"--pod-name="+w.name, "--public-addr="+w.public, "--internal-addr="+w.internal, "--probe-addr="+w.probe, "--advertise-addr="+w.internal,
 		"--postgres-uri-file="+h.file("postgres-uri"),
 		"--internal-credential-file="+h.file("credential"), "--signing-key-file="+h.file("signing.key"))
@@ -102,13 +109,14 @@ func (h *homeserver) launch(roles string) *worker {
 	w.cmd.Env = []string{"PATH=" + os.Getenv("PATH")}
 	w.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	require.NoError(h.t, w.cmd.Start())
-	go func() { _ = w.cmd.Wait(); close(w.exited) }()
+	cmd, exited := w.cmd, make(chan struct{})
+	w.exited = exited
+	go func() { _ = cmd.Wait(); close(exited) }()
 	h.t.Cleanup(func() {
-		_ = w.cmd.Process.Kill()
-		<-w.exited
+		_ = cmd.Process.Kill()
+		<-exited
 		log.close()
 	})
-	return w
 }
 
 func (w *worker) awaitReady(t *testing.T) {

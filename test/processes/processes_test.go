@@ -158,6 +158,52 @@ func TestPersistersComeAndGo(t *testing.T) {
 	t.Logf("%d events; the slowest send took %v", events, tr.slowest)
 }
 
+// TestKilledContainersRestart kills each persister in turn; a new process appears at its address at once, as a kubelet
+// makes it.
+func TestKilledContainersRestart(t *testing.T) {
+	t.Parallel()
+	h := newHomeserver(t)
+	persisters := []*worker{h.start("persister"), h.start("persister"), h.start("persister")}
+	gateway := h.start("gateway,client,sync")
+	h.settle(gateway, persisters...)
+	alice, bob := register(t, gateway, "alice"), register(t, gateway, "bob")
+	tr := &traffic{acked: map[string][]string{}, heard: map[string][]string{}}
+	var ids []string
+	for range 12 {
+		room := alice.createRoom()
+		bob.join(room)
+		ids = append(ids, room)
+	}
+	_, err := bob.sync(t.Context(), 0)
+	require.NoError(t, err)
+
+	ctx, stop := context.WithCancel(t.Context())
+	quiet := make(chan struct{})
+	listening, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	var writers, listeners sync.WaitGroup
+	listeners.Go(func() { tr.listen(listening, bob, quiet) })
+	for _, room := range ids {
+		c := alice.at(gateway)
+		writers.Go(func() { tr.write(ctx, c, room) })
+	}
+	for _, p := range persisters {
+		p.kill(t)
+		h.run(p)
+		p.awaitReady(t)
+		h.settle(gateway, persisters...)
+	}
+	stop()
+	writers.Wait()
+	close(quiet)
+	listeners.Wait()
+	require.Empty(t, tr.failures)
+	for _, room := range ids {
+		require.Equal(t, tr.acked[room], tr.heard[room], "room %s: each event once and in order", room)
+	}
+	t.Logf("the slowest send took %v", tr.slowest)
+}
+
 func TestWithoutPersisters(t *testing.T) {
 	t.Parallel()
 	h := newHomeserver(t)
