@@ -1,8 +1,10 @@
 package lease
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -42,7 +44,7 @@ func (m *Manager) move(ctx context.Context, id int, to int64) (Moved, error) {
 			from = l.Owner
 		}
 		if to == 0 {
-			if to, ok = shard.Pick(strconv.Itoa(id), t.persisters(l.Owner)); !ok {
+			if to = t.leastLoaded(l); to == 0 {
 				return Moved{}, ErrUnfit
 			}
 		}
@@ -77,4 +79,18 @@ func (m *Manager) move(ctx context.Context, id int, to int64) (Moved, error) {
 		}
 		wait.Stop()
 	}
+}
+
+// leastLoaded returns the persister, but for the shard's owner, that owns the fewest shards, so that the balancer has
+// little to undo; 0 if there is none.
+func (t *Table) leastLoaded(l Lease) int64 {
+	owned := map[int64]int{}
+	for _, x := range t.leases {
+		owned[x.Owner]++
+	}
+	ranked := shard.Rank(strconv.Itoa(l.Shard), t.persisters(l.Owner))
+	if len(ranked) == 0 {
+		return 0
+	}
+	return slices.MinFunc(ranked, func(a, b int64) int { return cmp.Compare(owned[a], owned[b]) })
 }
