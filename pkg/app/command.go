@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"strings"
 
 	"github.com/myelin-hs/myelin/pkg/config"
@@ -79,7 +80,9 @@ func (p Process) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return &badUsage{err}
 	}
-	return Run(ctx, cfg, telemetry.NewLogger(p.Stderr, cfg.LogFormat, cfg.LogLevel))
+	log := telemetry.NewLogger(p.Stderr, cfg.LogFormat, cfg.LogLevel)
+	slog.SetDefault(log) // for what logs on behalf of a request
+	return Run(ctx, cfg, log)
 }
 
 func (p Process) migrate(ctx context.Context, args []string) error {

@@ -44,9 +44,10 @@ func (p *internalPort) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	j.handler.ServeHTTP(w, r)
 }
 
-func unserved(w http.ResponseWriter, r *http.Request) {
+// unserved is for the forwarder, which asks another worker; no client sees it, and no log needs it.
+func unserved(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set(route.HeaderUnserved, "1")
-	mxhttp.WriteError(w, r, mxerr.Unavailable(0, "This worker does not serve this"))
+	mxhttp.WriteJSON(w, http.StatusServiceUnavailable, mxerr.Unavailable(0, "This worker does not serve this"))
 }
 
 // byRole passes each endpoint of the routing table to the handler of its role, if this worker has it.

@@ -102,16 +102,22 @@ func (g *Gateway) Handler() http.Handler {
 			mxhttp.WriteError(w, r, mxerr.LimitExceeded(time.Second))
 			return
 		}
-		defer g.inFlight.Add(-1)
+		metricInFlight.Inc()
+		defer func() { g.inFlight.Add(-1); metricInFlight.Dec() }()
 		if r.URL.Path == "/health" {
 			_, _ = io.WriteString(w, "OK\n")
 			return
 		}
-		matrix.ServeHTTP(&outside{ResponseWriter: w}, r)
+		began, out := time.Now(), &outside{ResponseWriter: w}
+		matrix.ServeHTTP(out, r)
+		metricSeconds.WithLabelValues(role(out.role), statusClass(out.status)).Observe(time.Since(began).Seconds())
 	})
 }
 
 func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, e endpoint) error {
+	if out, ok := w.(*outside); ok {
+		out.role = e.role
+	}
 	internalauth.Strip(r.Header)
 	token := tokenOf(r)
 	who := internalauth.Identity{RequestID: rand.Text()}
@@ -161,26 +167,27 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, erro
 	return body, nil
 }
 
-// outside keeps what workers say to each other from the public.
+// outside keeps what workers say to each other from the public, and what the metrics want.
 type outside struct {
 	http.ResponseWriter
-	done bool
+	role   string
+	status int
 }
 
-func (p *outside) WriteHeader(status int) {
-	if !p.done {
-		p.done = true
-		internalauth.Strip(p.Header())
+func (o *outside) WriteHeader(status int) {
+	if o.status == 0 {
+		o.status = status
+		internalauth.Strip(o.Header())
 	}
-	p.ResponseWriter.WriteHeader(status)
+	o.ResponseWriter.WriteHeader(status)
 }
 
-func (p *outside) Write(b []byte) (int, error) {
-	if !p.done {
-		p.WriteHeader(http.StatusOK)
+func (o *outside) Write(b []byte) (int, error) {
+	if o.status == 0 {
+		o.WriteHeader(http.StatusOK)
 	}
-	return p.ResponseWriter.Write(b)
+	return o.ResponseWriter.Write(b)
 }
 
 // Unwrap is for http.ResponseController.
-func (p *outside) Unwrap() http.ResponseWriter { return p.ResponseWriter }
+func (o *outside) Unwrap() http.ResponseWriter { return o.ResponseWriter }

@@ -240,18 +240,3 @@ func TestEveryRouteHasARole(t *testing.T) {
 		require.NotEmpty(t, role, pattern)
 	}
 }
-
-func TestRoleOf(t *testing.T) {
-	t.Parallel()
-	roleOf := gateway.RoleOf()
-	for target, want := range map[string]string{
-		"PUT /_matrix/client/v3/rooms/%21a%2Fb/state/m.x/": "persister",
-		"GET /_matrix/client/v3/rooms/%21a%2Fb/state/m.x/": "client",
-		"GET /_matrix/client/r0/sync?since=s1":             "sync",
-		"DELETE /_matrix/client/r0/sync":                   "",
-		"GET /nothing":                                     "",
-	} {
-		method, uri, _ := strings.Cut(target, " ")
-		require.Equal(t, want, roleOf(httptest.NewRequest(method, uri, nil)), target)
-	}
-}

@@ -77,21 +77,3 @@ func cors(next http.Handler) http.Handler {
 		next.ServeHTTP(w, r)
 	})
 }
-
-// RoleOf returns a function that names the role which serves a request, by its path; "" if none does. Workers use it for
-// requests that were forwarded to them.
-func RoleOf() func(*http.Request) string {
-	roles := make(map[string]string)
-	mux := http.NewServeMux()
-	for _, e := range table() {
-		for method := range strings.FieldsSeq(e.methods) {
-			pattern := method + " " + e.path
-			roles[pattern] = e.role
-			mux.Handle(pattern, http.NotFoundHandler())
-		}
-	}
-	return func(r *http.Request) string {
-		_, pattern := mux.Handler(r)
-		return roles[pattern]
-	}
-}

@@ -43,6 +43,9 @@ func WriteError(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	if api.Status() >= http.StatusInternalServerError {
 		level := slog.LevelError
+		if api.Status() == http.StatusServiceUnavailable {
+			level = slog.LevelWarn // what is missing has been or will be reported by who misses it
+		}
 		if errors.Is(err, context.Canceled) && r.Context().Err() != nil {
 			level = slog.LevelDebug
 		}
