@@ -137,7 +137,10 @@ type space struct {
 
 func newSpace(t *testing.T) *space {
 	t.Helper()
-	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "test-"}}
+	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
+		GenerateName: "test-",
+		Labels:       map[string]string{"pod-security.kubernetes.io/enforce": "restricted"},
+	}}
 	require.NoError(t, cluster.Create(t.Context(), ns))
 	return &space{t: t, name: ns.Name, data: &dataPlane{}}
 }

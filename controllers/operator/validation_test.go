@@ -2,17 +2,22 @@ package operator_test
 
 import (
 	"encoding/json"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
 	"github.com/myelin-hs/myelin/api/v1alpha1"
+	"github.com/myelin-hs/myelin/controllers/operator"
 )
 
 const (
@@ -219,4 +224,19 @@ func TestSampleIsAccepted(t *testing.T) {
 		kinds[o.GetKind()]++
 	}
 	require.Equal(t, map[string]int{"Homeserver": 1, "WorkerPool": 4}, kinds)
+}
+
+// The operator's own Deployment is valid, and its pods are admitted where Pod Security "restricted" is enforced.
+func TestOperatorDeploymentIsAccepted(t *testing.T) {
+	t.Parallel()
+	s := newSpace(t)
+	text, err := os.ReadFile(filepath.Join("..", "..", "config", "manager", "operator.yaml"))
+	require.NoError(t, err)
+	var d appsv1.Deployment
+	require.NoError(t, yaml.UnmarshalStrict(text, &d))
+	s.create(&d)
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "operator"}, Spec: d.Spec.Template.Spec}
+	s.create(&corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: d.Spec.Template.Spec.ServiceAccountName}}, pod)
+	_, err = operator.Parse(d.Spec.Template.Spec.Containers[0].Args, io.Discard)
+	require.NoError(t, err)
 }

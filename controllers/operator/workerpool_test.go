@@ -88,6 +88,8 @@ func TestPoolWaitsForTheDatabase(t *testing.T) {
 	s.finish(job, result("Migrated", "", "db-1"))
 	require.Contains(t, s.deployment("demo-persister").Spec.Template.Spec.Containers[0].Env,
 		corev1.EnvVar{Name: "MYELIN_DATABASE_ID", Value: "db-1"})
+	// The namespace enforces Pod Security "restricted": the Deployment's pods are admitted.
+	s.create(&corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "worker"}, Spec: s.deployment("demo-persister").Spec.Template.Spec})
 	s.ready("demo-persister", 1)
 	wp := s.poolCondition("demo-persister", v1alpha1.ConditionReady, "True", v1alpha1.ReasonAllReplicasReady)
 	require.Equal(t, int32(1), wp.Status.ReadyReplicas)
