@@ -93,11 +93,17 @@ func (d *database) rows(t *testing.T, sql string, args ...any) []string {
 // block makes every block wait within its transaction, after the fence, until release.
 func (d *database) block(t *testing.T) (release func()) {
 	t.Helper()
+	return d.hold(t, "LOCK TABLE request_dedupe IN EXCLUSIVE MODE")
+}
+
+// hold takes a lock until release.
+func (d *database) hold(t *testing.T, lock string) (release func()) {
+	t.Helper()
 	conn, err := pgx.Connect(t.Context(), d.uri)
 	require.NoError(t, err)
 	release = sync.OnceFunc(func() { _ = conn.Close(context.WithoutCancel(t.Context())) })
 	t.Cleanup(release)
-	_, err = conn.Exec(t.Context(), "BEGIN; LOCK TABLE request_dedupe IN EXCLUSIVE MODE")
+	_, err = conn.Exec(t.Context(), "BEGIN; "+lock)
 	require.NoError(t, err)
 	return release
 }

@@ -71,7 +71,8 @@ func TestUnknownOutcomeIsLookedUp(t *testing.T) {
 	}
 }
 
-// The mistake would be to look before the late commit is impossible, find nothing, and write again.
+// The mistake would be to look before the late commit is impossible, find nothing, and write again. The write has no
+// deduplication key, which would hide the mistake.
 func TestUnknownOutcomeWaitsForTheLateCommit(t *testing.T) {
 	t.Parallel()
 	db := newDatabase(t)
@@ -79,20 +80,19 @@ func TestUnknownOutcomeWaitsForTheLateCommit(t *testing.T) {
 	p := db.start(t, db.join(t), func(o *Options) { o.URI = uri })
 	room := p.newRoom(t)
 
-	// The block of the message waits within its transaction, after the fence.
-	release := db.block(t)
+	require.Equal(t, 200, p.put(t, alice, "/rooms/"+string(room)+"/state/m.room.topic/", `{"topic":"first"}`).status)
+	release := db.hold(t, "SELECT FROM current_state WHERE type = 'm.room.topic' FOR UPDATE")
 	cutter.arm(duringCommit)
 	replies := make(chan reply, 1)
-	go func() { replies <- p.send(t, room, alice, "one") }()
+	go func() {
+		replies <- p.call(t.Context(), alice, "", "PUT", "/_matrix/client/v3/rooms/"+string(room)+"/state/m.room.topic/", `{"topic":"late"}`)
+	}()
 	<-cutter.wasCut
-	select {
-	case got := <-replies:
-		t.Fatalf("answered %v while the outcome was open", got)
-	default:
-	}
+	db.await(t, "SELECT count(*) >= 2 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
+	require.Empty(t, replies, "answered while the outcome was open")
 	release()
 	got := <-replies
 	require.Equal(t, 200, got.status, got.body)
 	require.Equal(t, []string{got.text("event_id")},
-		db.rows(t, "SELECT event_id FROM event WHERE room_id = $1 AND type = 'm.room.message'", string(room)))
+		db.rows(t, "SELECT event_id FROM event WHERE room_id = $1 AND type = 'm.room.topic' ORDER BY position OFFSET 1", string(room)))
 }

@@ -179,6 +179,10 @@ func (p *proxy) forward(client, server net.Conn, deaf *sync.Mutex) {
 	}
 }
 
+// cancelRequest begins a connection that wants another one's statement cancelled, as pgx does when it loses that one. A
+// network that loses the one would lose the other.
+const cancelRequest = 80877102
+
 func passStartup(client io.Reader, server io.Writer) (int, error) {
 	head := make([]byte, 4)
 	if _, err := io.ReadFull(client, head); err != nil {
@@ -187,6 +191,9 @@ func passStartup(client io.Reader, server io.Writer) (int, error) {
 	rest := make([]byte, binary.BigEndian.Uint32(head)-4)
 	if _, err := io.ReadFull(client, rest); err != nil {
 		return 0, err
+	}
+	if binary.BigEndian.Uint32(rest) == cancelRequest {
+		return 0, io.EOF
 	}
 	return server.Write(append(head, rest...))
 }

@@ -80,11 +80,11 @@ func (s *session) commit(ctx context.Context, b *block) error {
 // resolve is pipeline.resolve. The order matters: what is looked for before the epochs are raised may still come.
 func (s *session) resolve(ctx context.Context, b *block) (bool, error) {
 	s.close(ctx)
-	if err := s.ready(ctx); err != nil {
-		return false, err
-	}
 	if _, err := s.leases.Raise(ctx, b.shards); err != nil {
 		return false, fmt.Errorf("raise epochs: %w", err)
+	}
+	if err := s.ready(ctx); err != nil {
+		return false, err
 	}
 	e := b.entries[0]
 	var at int64
