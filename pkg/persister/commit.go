@@ -30,7 +30,7 @@ func (l *lane) commitBlocks(ctx, working context.Context) {
 }
 
 // persist commits a block and publishes it, or finds out why it was not written. It returns verdict unknown only when
-// ctx has ended.
+// the process is to end.
 func (l *lane) persist(ctx, working context.Context, b *block) outcome {
 	o := l.try(working, b)
 	switch o.verdict {
@@ -74,7 +74,7 @@ func (l *lane) lookUp(ctx, working context.Context, b *block, o outcome) outcome
 		}
 		l.log.Warn("look for a block of unknown outcome", "error", err)
 		if errors.Is(err, errOtherDatabase) {
-			return o
+			return outcome{verdict: unknown, err: err}
 		}
 		select {
 		case <-ctx.Done():

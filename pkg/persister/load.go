@@ -3,6 +3,8 @@ package persister
 import (
 	"context"
 	"time"
+
+	"github.com/myelin-hs/myelin/pkg/mxerr"
 )
 
 // A loadOrder is what the loader reads at once: rooms, and the keys of the writes that wait for them.
@@ -77,7 +79,12 @@ func (l *lane) adopt(r loadResult) {
 	var again []*write
 	for _, room := range r.order.rooms {
 		room.loading = false
-		if s := r.loaded.rooms[room.id]; s != nil {
+		switch s := r.loaded.rooms[room.id]; {
+		case s == nil: // there is no such room
+		case s.err != nil:
+			l.giveUp(room, s.err)
+			continue
+		default:
 			room.adopt(s)
 		}
 		again = append(again, room.waiting...)
@@ -86,4 +93,14 @@ func (l *lane) adopt(r loadResult) {
 	}
 	l.ready = append(again, l.ready...)
 	l.rooms.evict()
+}
+
+// giveUp answers who waits for a room that was read and cannot be understood.
+func (l *lane) giveUp(r *room, err error) {
+	l.log.Error("load a room", "room", r.id, "error", err)
+	for _, w := range r.waiting {
+		l.queue.finish(w, answer{err: mxerr.Internal(err)})
+	}
+	r.waiting = nil
+	l.rooms.drop(r)
 }

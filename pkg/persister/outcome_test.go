@@ -82,13 +82,15 @@ func TestUnknownOutcomeWaitsForTheLateCommit(t *testing.T) {
 
 	require.Equal(t, 200, p.put(t, alice, "/rooms/"+string(room)+"/state/m.room.topic/", `{"topic":"first"}`).status)
 	release := db.hold(t, "SELECT FROM current_state WHERE type = 'm.room.topic' FOR UPDATE")
+	waiting := "SELECT count(*) >= $1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+	cutter.sent = func() { db.await(t, waiting, 1) }
 	cutter.arm(duringCommit)
 	replies := make(chan reply, 1)
 	go func() {
 		replies <- p.call(t.Context(), alice, "", "PUT", "/_matrix/client/v3/rooms/"+string(room)+"/state/m.room.topic/", `{"topic":"late"}`)
 	}()
 	<-cutter.wasCut
-	db.await(t, "SELECT count(*) >= 2 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
+	db.await(t, waiting, 2)
 	require.Empty(t, replies, "answered while the outcome was open")
 	release()
 	got := <-replies

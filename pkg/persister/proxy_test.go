@@ -22,6 +22,8 @@ type proxy struct {
 	executes int // statements that ran
 	syncs    int // transactions, in a lane's steady state
 	conns    map[net.Conn]bool
+
+	sent func() // called between sending the pipeline and hanging up, when cut duringCommit
 }
 
 type cut int
@@ -162,6 +164,9 @@ func (p *proxy) forward(client, server net.Conn, deaf *sync.Mutex) {
 			return
 		case duringCommit:
 			_, _ = server.Write(pipeline)
+			if p.sent != nil {
+				p.sent()
+			}
 			_ = client.Close() // the server is left to finish: its answers find nobody
 			p.wasCut <- struct{}{}
 			return

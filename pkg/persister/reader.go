@@ -66,11 +66,12 @@ func (got loaded) readRooms(rows pgx.Rows) error {
 	var roomID, version, head string
 	var depth int64
 	_, err := pgx.ForEachRow(rows, []any{&roomID, &version, &head, &depth}, func() error {
-		v, ok := event.LookupVersion(version)
-		if !ok {
-			return fmt.Errorf("room %s has version %q, which this build does not know", roomID, version)
+		s := &snapshot{heads: []id.EventID{id.EventID(head)}, depth: depth}
+		var ok bool
+		if s.version, ok = event.LookupVersion(version); !ok {
+			s.err = fmt.Errorf("room version %q is not known to this build", version)
 		}
-		got.rooms[id.RoomID(roomID)] = &snapshot{version: v, heads: []id.EventID{id.EventID(head)}, depth: depth}
+		got.rooms[id.RoomID(roomID)] = s
 		return nil
 	})
 	return err
@@ -81,12 +82,13 @@ func (got loaded) readState(rows pgx.Rows) error {
 	var raw []byte
 	_, err := pgx.ForEachRow(rows, []any{&roomID, &eventID, &raw}, func() error {
 		s := got.rooms[id.RoomID(roomID)]
-		if s == nil {
-			return fmt.Errorf("room %s has state, but no row", roomID)
+		if s == nil || s.err != nil {
+			return nil // the room's row is written with its first state
 		}
 		ev, err := event.Load(s.version, id.EventID(eventID), append([]byte(nil), raw...))
 		if err != nil {
-			return err
+			s.err = err
+			return nil
 		}
 		s.state = append(s.state, ev)
 		return nil

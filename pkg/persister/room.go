@@ -38,6 +38,7 @@ type snapshot struct {
 	state   []*event.Event
 	heads   []id.EventID
 	depth   int64
+	err     error // why it cannot be understood
 }
 
 // roomOverhead is about what a room without state takes in memory.

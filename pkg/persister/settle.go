@@ -1,6 +1,7 @@
 package persister
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -18,12 +19,15 @@ func (l *lane) settle(s settled) error {
 		l.restart(b, l.dissolve())
 		return fmt.Errorf("commit a block: %w", s.outcome.err)
 	case unknown:
-		// Only when the process stops: who waits must not be told that nothing was written.
+		// The process is to end: who waits must not be told that nothing was written.
 		for _, w := range b.writes {
 			l.queue.finish(w, answer{err: errUnresolved})
 		}
 		for _, r := range b.riders {
 			l.queue.finish(r.write, answer{err: errUnresolved})
+		}
+		if errors.Is(s.outcome.err, errOtherDatabase) {
+			return fmt.Errorf("look for a block: %w", s.outcome.err)
 		}
 		return nil
 	case lost:

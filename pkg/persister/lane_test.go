@@ -1,0 +1,263 @@
+package persister
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/stretchr/testify/require"
+
+	"github.com/myelin-hs/myelin/pkg/event"
+	"github.com/myelin-hs/myelin/pkg/id"
+)
+
+// memoryStore is a lane's world without a database. fail, if set, says what becomes of each block.
+type memoryStore struct {
+	mu        sync.Mutex
+	fail      func(*block) error
+	number    int64
+	events    map[id.RoomID][]*event.Event
+	committed []*block
+	began     chan *block
+	proceed   chan struct{}
+}
+
+func (s *memoryStore) commit(_ context.Context, b *block) error {
+	s.began <- b
+	<-s.proceed
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.fail != nil {
+		if err := s.fail(b); err != nil {
+			return err
+		}
+	}
+	s.number++
+	b.number = s.number
+	for _, e := range b.entries {
+		s.events[e.room.id] = append(s.events[e.room.id], e.ev)
+	}
+	s.committed = append(s.committed, b)
+	return nil
+}
+
+func (s *memoryStore) load(_ context.Context, rooms []*room, _ []dedupeKey) (loaded, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	got := loaded{rooms: make(map[id.RoomID]*snapshot)}
+	for _, r := range rooms {
+		events := s.events[r.id]
+		if len(events) == 0 {
+			continue
+		}
+		last := events[len(events)-1]
+		snap := &snapshot{version: last.Version(), heads: []id.EventID{last.ID()}, depth: last.Depth()}
+		for _, ev := range events {
+			if ev.IsState() {
+				snap.state = append(snap.state, ev)
+			}
+		}
+		got.rooms[r.id] = snap
+	}
+	return got, nil
+}
+
+// always is a worker that owns all shards for ever.
+type always struct{ Leases }
+
+func (always) OwnLease(int) (int64, bool)    { return 1, true }
+func (always) Refresh(context.Context) error { return nil }
+
+func startLane(t *testing.T, s *memoryStore) *lane {
+	t.Helper()
+	s.events = make(map[id.RoomID][]*event.Event)
+	s.began, s.proceed = make(chan *block), make(chan struct{})
+	l := newLane(laneConfig{
+		pipe:   pipeline{commit: s.commit, load: s.load, publish: func(*block) {}, close: func(context.Context) {}},
+		leases: always{}, forge: forge{signer, time.Now}, log: slog.New(slog.DiscardHandler),
+		meter: newMeter(prometheus.NewRegistry(), func() float64 { return 0 }), cacheRooms: 100, cacheBytes: 1 << 20, memoryKeys: 100,
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- l.run(ctx) }()
+	t.Cleanup(func() { cancel(); require.NoError(t, <-done) })
+	return l
+}
+
+// queueNewRoom queues a write that creates a room, queueMessage one that sends to it; both return the answer to come.
+func queueNewRoom(t *testing.T, l *lane) (id.RoomID, <-chan answer) {
+	t.Helper()
+	create, err := event.Parse(event.DefaultVersion, newRoomRequest(t, -6).Create)
+	require.NoError(t, err)
+	var protos []event.Proto
+	for _, e := range newRoomRequest(t, -6).Events {
+		protos = append(protos, event.Proto{Sender: alice, Type: e.Type, StateKey: &e.StateKey, Content: e.Content})
+	}
+	return create.RoomID(), queueWrite(t, l, create.RoomID(), newRoomDecider(create, protos))
+}
+
+func queueMessage(t *testing.T, l *lane, room id.RoomID, body string) <-chan answer {
+	t.Helper()
+	return queueWrite(t, l, room, sendEvent(alice, "m.room.message", []byte(fmt.Sprintf(`{"body":%q}`, body))))
+}
+
+func queueWrite(t *testing.T, l *lane, room id.RoomID, decide decider) <-chan answer {
+	t.Helper()
+	w := &write{ctx: t.Context(), room: room, size: 1, decide: decide, answer: make(chan answer, 1)}
+	require.NoError(t, l.queue.push(w, time.Now()))
+	return w.answer
+}
+
+// awaitTurns waits until all writes queued so far have had their turn: the loop takes what arrived, then lets it have its
+// turn, then obeys the next order.
+func awaitTurns(t *testing.T, l *lane) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		l.queue.mu.Lock()
+		defer l.queue.mu.Unlock()
+		return len(l.queue.arrived) == 0
+	}, soon, time.Millisecond)
+	done := make(chan struct{})
+	l.orders.give(order{kind: quiesce, shard: -1, done: done})
+	<-done
+}
+
+func TestWhileOneBlockCommitsTheNextCollects(t *testing.T) {
+	t.Parallel()
+	s := &memoryStore{}
+	l := startLane(t, s)
+	room, created := queueNewRoom(t, l)
+	first := <-s.began
+	var answers []<-chan answer
+	for i := range 10 {
+		answers = append(answers, queueMessage(t, l, room, fmt.Sprint(i)))
+	}
+	awaitTurns(t, l)
+	require.Len(t, first.writes, 1)
+	s.proceed <- struct{}{}
+	require.NoError(t, (<-created).err)
+	second := <-s.began
+	s.proceed <- struct{}{}
+	for _, a := range answers {
+		require.NoError(t, (<-a).err)
+	}
+	require.Len(t, second.writes, 10)
+	for i, e := range second.entries[1:] {
+		require.Equal(t, []id.EventID{second.entries[i].ev.ID()}, e.ev.PrevEvents(), "events of one block follow each other")
+	}
+}
+
+// Nobody is told what follows from events that may yet fail.
+func TestRefusalRidesOnTheBlockItFollowsFrom(t *testing.T) {
+	t.Parallel()
+	s := &memoryStore{}
+	l := startLane(t, s)
+	room, created := queueNewRoom(t, l)
+	<-s.began
+	refused := queueWrite(t, l, room, sendEvent(bob, "m.room.message", []byte(`{}`)))
+	same := queueWrite(t, l, room, membership{sender: alice, target: alice}.join(false))
+	awaitTurns(t, l)
+	require.Empty(t, refused)
+	require.Empty(t, same)
+	s.proceed <- struct{}{}
+	require.NoError(t, (<-created).err)
+	require.ErrorContains(t, (<-refused).err, "M_FORBIDDEN")
+	require.NotEmpty(t, (<-same).event)
+}
+
+// Everything that was built on a block that failed is built again, in the same order.
+func TestFailedBlockIsBuiltAgainInOrder(t *testing.T) {
+	t.Parallel()
+	failures := 2
+	s := &memoryStore{}
+	s.fail = func(b *block) error {
+		if b.entries[0].ev.Type() == "m.room.message" && failures > 0 {
+			failures--
+			return &pgconn.PgError{Severity: "ERROR", SeverityUnlocalized: "ERROR", Code: "40P01"}
+		}
+		return nil
+	}
+	l := startLane(t, s)
+	room, created := queueNewRoom(t, l)
+	<-s.began
+	s.proceed <- struct{}{}
+	require.NoError(t, (<-created).err)
+	var answers []<-chan answer
+	for i := range 5 {
+		answers = append(answers, queueMessage(t, l, room, fmt.Sprint(i)))
+	}
+	go func() {
+		for {
+			select {
+			case <-s.began:
+				s.proceed <- struct{}{}
+			case <-t.Context().Done():
+				return
+			}
+		}
+	}()
+	var ids []id.EventID
+	for _, a := range answers {
+		got := <-a
+		require.NoError(t, got.err)
+		ids = append(ids, got.event)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	events := s.events[room]
+	require.Len(t, events, 9)
+	for i, ev := range events[4:] {
+		require.Equal(t, ids[i], ev.ID())
+		require.Equal(t, []id.EventID{events[3+i].ID()}, ev.PrevEvents())
+		require.Contains(t, string(ev.Content()), fmt.Sprint(i))
+	}
+}
+
+func TestPoisonIsIsolatedInFewBlocks(t *testing.T) {
+	t.Parallel()
+	blocks := 0
+	s := &memoryStore{}
+	s.fail = func(b *block) error {
+		blocks++
+		for _, e := range b.entries {
+			if string(e.ev.Content()) == `{"body":"137"}` {
+				return &pgconn.PgError{Severity: "ERROR", SeverityUnlocalized: "ERROR", Code: "22021"}
+			}
+		}
+		return nil
+	}
+	l := startLane(t, s)
+	room, created := queueNewRoom(t, l)
+	<-s.began
+	var answers []<-chan answer
+	for i := range maxBlockEvents {
+		answers = append(answers, queueMessage(t, l, room, fmt.Sprint(i)))
+	}
+	s.proceed <- struct{}{}
+	require.NoError(t, (<-created).err)
+	go func() {
+		for {
+			select {
+			case <-s.began:
+				s.proceed <- struct{}{}
+			case <-t.Context().Done():
+				return
+			}
+		}
+	}()
+	for i, a := range answers {
+		if got := <-a; i == 137 {
+			require.ErrorContains(t, got.err, "cannot be stored")
+		} else {
+			require.NoError(t, got.err, i)
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	require.Less(t, blocks, 40)
+}
