@@ -24,12 +24,16 @@ type memoryStore struct {
 	events    map[id.RoomID][]*event.Event
 	committed []*block
 	began     chan *block
-	proceed   chan struct{}
+	proceed   chan struct{} // closed when the test is over
+	over      chan struct{}
 }
 
 func (s *memoryStore) commit(_ context.Context, b *block) error {
-	s.began <- b
-	<-s.proceed
+	select {
+	case s.began <- b:
+		<-s.proceed
+	case <-s.over:
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.fail != nil {
@@ -76,7 +80,7 @@ func (always) Refresh(context.Context) error { return nil }
 func startLane(t *testing.T, s *memoryStore) *lane {
 	t.Helper()
 	s.events = make(map[id.RoomID][]*event.Event)
-	s.began, s.proceed = make(chan *block), make(chan struct{})
+	s.began, s.proceed, s.over = make(chan *block), make(chan struct{}), make(chan struct{})
 	l := newLane(laneConfig{
 		pipe:   pipeline{commit: s.commit, load: s.load, publish: func(*block) {}, close: func(context.Context) {}},
 		leases: always{}, forge: forge{signer, time.Now}, log: slog.New(slog.DiscardHandler),
@@ -85,7 +89,12 @@ func startLane(t *testing.T, s *memoryStore) *lane {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- l.run(ctx) }()
-	t.Cleanup(func() { cancel(); require.NoError(t, <-done) })
+	t.Cleanup(func() {
+		close(s.over)
+		close(s.proceed)
+		cancel()
+		require.NoError(t, <-done)
+	})
 	return l
 }
 
@@ -196,7 +205,7 @@ func TestFailedBlockIsBuiltAgainInOrder(t *testing.T) {
 			select {
 			case <-s.began:
 				s.proceed <- struct{}{}
-			case <-t.Context().Done():
+			case <-s.over:
 				return
 			}
 		}
@@ -245,7 +254,7 @@ func TestPoisonIsIsolatedInFewBlocks(t *testing.T) {
 			select {
 			case <-s.began:
 				s.proceed <- struct{}{}
-			case <-t.Context().Done():
+			case <-s.over:
 				return
 			}
 		}
