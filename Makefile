@@ -36,9 +36,8 @@ image: build ## Pack the image and load it into the demo's cluster
 
 .PHONY: generate
 generate: ## Generate deepcopy functions, CRDs and roles from the types and markers
-	$(TOOL) controller-gen object paths=./api/...
-	$(TOOL) controller-gen crd paths=./api/... output:crd:dir=config/crd/bases
-	$(TOOL) controller-gen rbac:roleName=myelin-operator paths=./controllers/... output:rbac:dir=config/rbac
+	$(TOOL) controller-gen object paths=./api/... crd output:crd:dir=config/crd/bases \
+		rbac:roleName=operator paths=./controllers/... output:rbac:dir=config/rbac
 
 ##@ Check
 

@@ -29,16 +29,16 @@ func (t *tour) spread(ctx context.Context, n int) error {
 		if err != nil {
 			return false, "no status", err
 		}
-		owned := ownedBy(status)
+		owned, missing := ownedBy(status), n
 		for _, w := range livePersisters(status) {
 			if len(owned[w.ID]) < len(status.Shards)/n {
 				return false, fmt.Sprintf("%s owns %d of %d", w.Pod, len(owned[w.ID]), len(status.Shards)), nil
 			}
 			delete(owned, w.ID)
-			n--
+			missing--
 		}
-		if n != 0 || len(owned) != 0 {
-			return false, fmt.Sprintf("%d persisters too few, %d others own shards", n, len(owned)), nil
+		if missing != 0 || len(owned) != 0 {
+			return false, fmt.Sprintf("%d persisters too few, %d others own shards", missing, len(owned)), nil
 		}
 		return true, "", nil
 	})

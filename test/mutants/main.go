@@ -42,7 +42,7 @@ func run(ctx context.Context) error {
 		if verdict != killed {
 			survivors++
 		}
-		fmt.Printf("%-42s %-9s by %s (%.1f s)\n", m.name, verdict, m.test, time.Since(start).Seconds())
+		fmt.Printf("%-60s %-9s by %s (%.1f s)\n", m.name, verdict, m.test, time.Since(start).Seconds())
 	}
 	fmt.Printf("%d passed, %d failed\n", len(mutants)-survivors, survivors)
 	if survivors > 0 {

@@ -24,4 +24,59 @@ var mutants = []mutant{
 		old:  "AND l.owner = w AND l.epoch = u.ep", new: "AND l.owner = w",
 		pkg: "./pkg/persister", test: "TestZombieWriteIsFencedByEpoch",
 	},
+	{
+		name: "a block is published before it is committed",
+		file: "pkg/persister/commit.go",
+		old:  "\to := l.try(working, b)\n", new: "\tl.pipe.publish(b)\n\to := l.try(working, b)\n",
+		pkg: "./pkg/persister", test: "TestPublishOnlyAfterCommit",
+	},
+	{
+		name: "P is the sequence's last value",
+		file: "pkg/horizon/closer.go",
+		old:  "ceiling := min(last, inFlight)", new: "ceiling := max(last, inFlight)",
+		pkg: "./pkg/horizon", test: "TestHorizonNeverPassesAnOpenBlock",
+	},
+	{
+		name: "deduplication is outside the transaction",
+		file: "pkg/persister/session.go",
+		old: `	results := s.conn.SendBatch(ctx, s.pipeline(b))
+	begun := results.QueryRow().Scan(&b.number)
+	closed := results.Close()
+`,
+		new: `	batch := s.pipeline(b)
+	last := batch.QueuedQueries[len(batch.QueuedQueries)-1]
+	if last.SQL == sqlDedupe {
+		batch.QueuedQueries = batch.QueuedQueries[:len(batch.QueuedQueries)-1]
+	}
+	results := s.conn.SendBatch(ctx, batch)
+	begun := results.QueryRow().Scan(&b.number)
+	closed := results.Close()
+	if begun == nil && closed == nil && last.SQL == sqlDedupe {
+		_, closed = s.conn.Exec(ctx, last.SQL, last.Arguments...)
+	}
+`,
+		pkg: "./pkg/persister", test: "TestDedupeSharesTheEventsTransaction",
+	},
+	{
+		name: "an unknown outcome is looked for without raising the epoch",
+		file: "pkg/persister/session.go",
+		old: `	if _, err := s.leases.Raise(ctx, b.shards); err != nil {
+		return false, fmt.Errorf("raise epochs: %w", err)
+	}
+`,
+		new: "",
+		pkg: "./pkg/persister", test: "TestUnknownOutcomeWaitsForTheLateCommit",
+	},
+	{
+		name: "a refusal from memory is told without reading the lease",
+		file: "pkg/persister/handler.go",
+		old:  "\tif !still {", new: "\tif false && !still {",
+		pkg: "./pkg/persister", test: "TestRefusalFromMemoryIsVerifiedFirst",
+	},
+	{
+		name: "a refusal does not wait for the block it follows from",
+		file: "pkg/persister/lane.go",
+		old:  "answer) {\n\tif r.tail == nil {", new: "answer) {\n\tif true {",
+		pkg: "./pkg/persister", test: "TestRefusalRidesOnTheBlockItFollowsFrom",
+	},
 }

@@ -102,7 +102,7 @@ func (k Kube) Pods(ctx context.Context) (map[string][]Pod, error) {
 // Status asks the plugin who owns what.
 func (k Kube) Status(ctx context.Context) (admin.Status, error) {
 	var s admin.Status
-	out, err := k.run(ctx, k.Plugin, "-n", k.Namespace, "status", k.Homeserver, "-o", "json")
+	out, err := k.run(ctx, k.Plugin, "-n", k.Namespace, "status", "--homeserver", k.Homeserver, "-o", "json")
 	if err != nil {
 		return s, err
 	}
