@@ -90,7 +90,8 @@ func (m *Manager) unaim(ctx context.Context, shard int, target int64) {
 // A shard that was given to this worker and not claimed yet is passed on without the holder.
 func (m *Manager) handoff(ctx context.Context, l Lease, to int64) {
 	began := time.Now()
-	epoch, held := (*m.held.Load())[l.Shard]
+	epoch := l.Epoch
+	_, held := (*m.held.Load())[l.Shard]
 	if held {
 		qctx, cancel := context.WithTimeout(ctx, m.timing.quiesce)
 		err := m.holder.Quiesce(qctx, l.Shard)
@@ -105,8 +106,6 @@ func (m *Manager) handoff(ctx context.Context, l Lease, to int64) {
 		if epoch, held = (*m.held.Load())[l.Shard]; !held {
 			return
 		}
-	} else {
-		epoch = l.Epoch
 	}
 
 	t := &transfer{handover: handover{shard: l.Shard, epoch: epoch, to: to}, done: make(chan struct{})}

@@ -6,7 +6,6 @@ import "sync"
 type order struct {
 	kind  orderKind
 	shard int
-	epoch int64
 	done  chan struct{} // quiesce: closed when nothing of the shard is in a block
 }
 

@@ -27,14 +27,13 @@ func TestInitialSync(t *testing.T) {
 	name := state(alice, "m.room.name", "", `{"name":"one"}`)
 	r := w.newRoom(name, member(bob, "join"))
 	var sent []*draft
-	var p position.Position
 	for i := range 12 {
 		m := message(bob, fmt.Sprint(i))
-		p = r.write(m)
+		r.write(m)
 		sent = append(sent, m)
 	}
 	other := w.newRoom()
-	p = other.write(message(alice, "nobody else sees this"))
+	p := other.write(message(alice, "nobody else sees this"))
 
 	a := w.client(bob).syncAt(p)
 	require.Equal(t, p.SyncToken(), a.NextBatch)
