@@ -53,7 +53,7 @@ up() {
   mkdir -p "$(dirname "$stamp")" && touch "$stamp"
   case ${TOUR:-full} in
     none) ;;
-    *) hack/e2e.sh "${second[@]}" ;;
+    *) hack/e2e.sh --artifacts=e2e,demo "${second[@]}" ;;
   esac
   next
 }

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"text/tabwriter"
 )
@@ -40,19 +41,29 @@ type File struct {
 	Rows    []Row             `json:"rows"`
 }
 
-// Write writes artifacts/name.json, keeping the rows of an earlier run of the same commit that this one did not measure.
-func Write(name string, rows []Row) error {
+// Unmeasured is a figure of the table that this run has no value for.
+func Unmeasured(name, unit, goal string) Row { return Row{Name: name, Unit: unit, Goal: goal} }
+
+// Write writes artifacts/name.json: a row for each figure of the table, in its order, then what else was measured. What
+// this run did not measure is taken from an earlier run of the same commit, if there was one.
+func Write(name string, table, measured []Row) error {
 	path := filepath.Join("artifacts", name+".json")
 	f := File{Commit: commit(), Machine: machine()}
 	var old File
-	if text, err := os.ReadFile(path); err == nil && json.Unmarshal(text, &old) == nil && old.Commit == f.Commit {
-		for _, o := range old.Rows {
-			if !has(rows, o.Name) {
-				f.Rows = append(f.Rows, o)
-			}
-		}
+	if text, err := os.ReadFile(path); err == nil && json.Unmarshal(text, &old) == nil && old.Commit != f.Commit {
+		old.Rows = nil
 	}
-	f.Rows = append(f.Rows, rows...)
+	for _, r := range append(slices.Clone(table), measured...) {
+		if find(f.Rows, r.Name) != nil {
+			continue
+		}
+		if m := find(measured, r.Name); m != nil {
+			r = *m
+		} else if o := find(old.Rows, r.Name); o != nil {
+			r = *o
+		}
+		f.Rows = append(f.Rows, r)
+	}
 	text, err := json.MarshalIndent(f, "", "  ")
 	if err != nil {
 		return err
@@ -63,13 +74,13 @@ func Write(name string, rows []Row) error {
 	return os.WriteFile(path, append(text, '\n'), 0o644)
 }
 
-func has(rows []Row, name string) bool {
-	for _, r := range rows {
-		if r.Name == name {
-			return true
+func find(rows []Row, name string) *Row {
+	for i := range rows {
+		if rows[i].Name == name {
+			return &rows[i]
 		}
 	}
-	return false
+	return nil
 }
 
 // Print writes the table.
