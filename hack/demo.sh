@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # The demo: `up` makes a cluster, installs Myelin, applies the sample, runs the tour and leaves it all running; `down`
-# removes all of it. CLUSTER chooses the cluster (see hack/cluster), TOUR the tour's length: full, short or none.
+# removes all of it. CLUSTER chooses the cluster (see hack/cluster), TOUR the tour's length: full, short or none, IMAGE the
+# image's name, and NAMESPACE the homeserver's namespace.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 image=${IMAGE:-myelin.local/myelin:dev}
-namespace=myelin
+namespace=${NAMESPACE:-myelin}
 stamp="${XDG_CACHE_HOME:-$HOME/.cache}/myelin/demo-was-ready"
 start=$(date +%s.%N)
 
@@ -15,12 +16,63 @@ step() { printf '[%7ss] %s\n' "$(elapsed)" "$1"; }
 go build -C hack/cluster -o ../../bin/cluster .
 cluster() { bin/cluster --namespace "$namespace" "$@"; }
 
+# use learns CLUSTER, KUBECONFIG and KUBECTL from the cluster that is there, in which namespace the operator belongs, and
+# where it is noted that the installation is ours.
+use() {
+  local variables
+  variables=$(cluster env) || return 1
+  eval "$variables"
+  installed="$(dirname "$KUBECONFIG")/demo-installed"
+  operator=myelin-system
+  if [ "$CLUSTER" = current ]; then operator=$namespace; fi
+}
+
+kube() { "$KUBECTL" "$@"; }
+
+# manifests are the operator and the CRDs, with the image in place of the default one, of the operator and of Homeservers
+# alike. In somebody's cluster the operator stays in the demo's namespace.
+manifests() {
+  local name=${image//&/\\&}
+  if [ "$CLUSTER" = current ]; then
+    kube kustomize config/namespaced |
+      sed "s|^\( *namespace\): myelin\$|\1: $namespace|; s|^  name: myelin\$|  name: $namespace|; s|myelin.local/myelin:dev|$name|"
+  else
+    kube kustomize config/default | sed "s|myelin.local/myelin:dev|$name|"
+  fi
+}
+
+install() {
+  if [ "$CLUSTER" = current ] && [ ! -e "$installed" ] && [ -n "$(kube get crd homeservers.myelin.dev --ignore-not-found -o name)" ]; then
+    echo "this cluster has Myelin's CRDs already, for somebody else: the demo would replace them, and take them along when it goes" >&2
+    exit 1
+  fi
+  touch "$installed"
+  manifests | kube apply --server-side -f - >/dev/null
+  kube -n "$namespace" get secret demo-registration >/dev/null 2>&1 ||
+    kube -n "$namespace" create secret generic demo-registration \
+      --from-literal=shared-secret="$(head -c 24 /dev/urandom | base64 | tr -d '+/=')" >/dev/null
+  kube wait --for=condition=Established crd/homeservers.myelin.dev crd/workerpools.myelin.dev \
+    crd/eventpersistershards.myelin.dev --timeout=60s >/dev/null
+  kube -n "$operator" rollout status deployment/myelin-operator --timeout=180s
+}
+
 down() {
+  # A cluster that was made here goes as a whole. In another there are objects outside of the demo's namespace.
+  if use 2>/dev/null && [ "$CLUSTER" = current ] && [ -e "$installed" ]; then
+    step "removing the operator and the CRDs"
+    manifests | kube delete --ignore-not-found -f - >/dev/null
+    rm -f "$installed"
+  fi
   cluster down
   step "all of the demo is removed"
 }
 
+unfinished() {
+  step "not finished; make demo goes on from here, make demo-down removes what it made" >&2
+}
+
 up() {
+  trap unfinished EXIT
   step "checking this machine"
   cluster preflight
   step "starting the cluster, Postgres and Redis"
@@ -28,44 +80,51 @@ up() {
   step "building Myelin and its image"
   make --no-print-directory build
   cluster image "$image" bin/worker bin/operator
-  eval "$(cluster env)"
+  use
   ln -sf "$KUBECTL" bin/kubectl
-  PATH="$PWD/bin:$PATH"
 
   step "installing the operator"
-  kubectl apply --server-side -k config/default >/dev/null
-  kubectl -n myelin-system set image deployment/myelin-operator "operator=$image" >/dev/null
-  kubectl -n "$namespace" get secret demo-registration >/dev/null 2>&1 ||
-    kubectl -n "$namespace" create secret generic demo-registration \
-      --from-literal=shared-secret="$(head -c 24 /dev/urandom | base64 | tr -d '+/=')" >/dev/null
-  kubectl wait --for=condition=Established crd/homeservers.myelin.dev crd/workerpools.myelin.dev \
-    crd/eventpersistershards.myelin.dev --timeout=60s >/dev/null
-  kubectl -n myelin-system rollout status deployment/myelin-operator --timeout=180s
+  install
 
   step "kubectl apply -f config/samples/classic.yaml"
-  kubectl -n "$namespace" apply -f config/samples/classic.yaml
-  kubectl -n "$namespace" wait --for=condition=Ready homeserver/demo --timeout=240s
+  kube -n "$namespace" apply -f config/samples/classic.yaml
+  if ! kube -n "$namespace" wait --for=condition=Ready homeserver/demo --timeout=240s; then
+    kube -n "$namespace" get homeservers,workerpools,jobs,pods
+    exit 1
+  fi
   ready=$(elapsed)
   step "the homeserver is Ready"
 
   second=()
   if [ -e "$stamp" ]; then second=(--demo-ready "$ready"); fi
   mkdir -p "$(dirname "$stamp")" && touch "$stamp"
-  case ${TOUR:-full} in
-    none) ;;
-    *) hack/e2e.sh --artifacts=e2e,demo "${second[@]}" ;;
+  tour=0
+  case $CLUSTER/${TOUR:-full} in
+    */none) ;;
+    current/*) step "no tour: it needs the pods' network and processes on this machine" ;;
+    *) NAMESPACE=$namespace hack/e2e.sh "${second[@]}" || tour=$? ;;
   esac
+  trap - EXIT
   next
+  [ "$tour" -eq 0 ] || step "the tour failed" >&2
+  exit "$tour"
 }
 
 next() {
-  address=$(kubectl -n "$namespace" get service demo -o jsonpath='{.spec.clusterIP}')
+  local base where
+  if [ "$CLUSTER" = current ]; then
+    base=http://127.0.0.1:8008
+    where="after: kubectl -n $namespace port-forward service/demo 8008:80"
+  else
+    base=http://$(kube -n "$namespace" get service demo -o jsonpath='{.spec.clusterIP}')
+    where="a Service of the cluster, reachable from this machine"
+  fi
   cat <<NEXT
 
-Myelin runs. Its client-server API is at http://$address (a Service of the cluster, reachable from this machine).
+Myelin runs. Its client-server API is at $base ($where).
 
 Try:
-  curl http://$address/_matrix/client/versions
+  curl $base/_matrix/client/versions
   eval "\$(bin/cluster env)" && export PATH="\$PWD/bin:\$PATH"      # kubectl and its plugin for this cluster
   kubectl -n $namespace get homeservers,workerpools,eventpersistershards
   kubectl myelin status -n $namespace

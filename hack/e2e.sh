@@ -5,8 +5,9 @@ cd "$(dirname "$0")/.."
 
 [ -x bin/cluster ] || go build -C hack/cluster -o ../../bin/cluster .
 [ -x bin/kubectl-myelin ] || make --no-print-directory build
-eval "$(bin/cluster env)"
-set -- --kubectl="$KUBECTL" "$@"
+variables=$(bin/cluster env)
+eval "$variables"
+set -- --kubectl="$KUBECTL" --namespace="${NAMESPACE:-myelin}" "$@"
 if [ "${TOUR:-full}" = short ]; then
   set -- --rooms=20 --kills=2 --idle=false "$@"
 fi
