@@ -3,9 +3,9 @@ package clientapi
 import (
 	"encoding/json"
 	"slices"
-	"strings"
 
 	"github.com/myelin-hs/myelin/pkg/canonicaljson"
+	"github.com/myelin-hs/myelin/pkg/event"
 	"github.com/myelin-hs/myelin/pkg/id"
 	"github.com/myelin-hs/myelin/pkg/mxerr"
 	"github.com/myelin-hs/myelin/pkg/store"
@@ -72,7 +72,7 @@ func parseEventFilter(s string) (*eventFilter, error) {
 
 func (f *eventFilter) wants(e store.Event) bool {
 	if slices.Contains(f.NotSenders, e.Sender()) || slices.Contains(f.NotRooms, e.RoomID()) ||
-		slices.ContainsFunc(f.NotTypes, func(p string) bool { return matchType(p, e.Type()) }) {
+		slices.ContainsFunc(f.NotTypes, func(p string) bool { return event.MatchType(p, e.Type()) }) {
 		return false
 	}
 	if f.Senders != nil && !slices.Contains(*f.Senders, e.Sender()) {
@@ -81,7 +81,7 @@ func (f *eventFilter) wants(e store.Event) bool {
 	if f.Rooms != nil && !slices.Contains(*f.Rooms, e.RoomID()) {
 		return false
 	}
-	if f.Types != nil && !slices.ContainsFunc(*f.Types, func(p string) bool { return matchType(p, e.Type()) }) {
+	if f.Types != nil && !slices.ContainsFunc(*f.Types, func(p string) bool { return event.MatchType(p, e.Type()) }) {
 		return false
 	}
 	if f.ContainsURL != nil {
@@ -91,28 +91,4 @@ func (f *eventFilter) wants(e store.Event) bool {
 		}
 	}
 	return true
-}
-
-// matchType reports whether the type matches the pattern, in which * stands for any characters. It takes time
-// proportional to the length of both: each part between stars is looked for once, from where the last one ended.
-func matchType(pattern, evType string) bool {
-	first, rest, star := strings.Cut(pattern, "*")
-	if !star {
-		return pattern == evType
-	}
-	if !strings.HasPrefix(evType, first) {
-		return false
-	}
-	evType = evType[len(first):]
-	for {
-		part, more, star := strings.Cut(rest, "*")
-		if !star {
-			return strings.HasSuffix(evType, part)
-		}
-		i := strings.Index(evType, part)
-		if i < 0 {
-			return false
-		}
-		evType, rest = evType[i+len(part):], more
-	}
 }

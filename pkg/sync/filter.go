@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/myelin-hs/myelin/pkg/event"
 	"github.com/myelin-hs/myelin/pkg/id"
 	"github.com/myelin-hs/myelin/pkg/mxerr"
 )
@@ -72,7 +73,7 @@ func (f *filter) limit() int {
 func (f *roomFilter) wants(room id.RoomID) bool { return wanted(f.Rooms, f.NotRooms, room) }
 
 func (f *eventFilter) wantsType(typ string) bool {
-	matches := func(pattern string) bool { return matchType(pattern, typ) }
+	matches := func(pattern string) bool { return event.MatchType(pattern, typ) }
 	return (f.Types == nil || slices.ContainsFunc(*f.Types, matches)) && !slices.ContainsFunc(f.NotTypes, matches)
 }
 
@@ -83,29 +84,6 @@ func (f *eventFilter) wants(e *entry, room id.RoomID) bool {
 
 func wanted[T comparable](only *[]T, not []T, x T) bool {
 	return (only == nil || slices.Contains(*only, x)) && !slices.Contains(not, x)
-}
-
-// matchType matches a type with a pattern, in which '*' stands for any sequence of characters.
-func matchType(pattern, typ string) bool {
-	prefix, rest, wild := strings.Cut(pattern, "*")
-	if !wild {
-		return pattern == typ
-	}
-	if !strings.HasPrefix(typ, prefix) {
-		return false
-	}
-	typ = typ[len(prefix):]
-	for {
-		part, more, again := strings.Cut(rest, "*")
-		if !again {
-			return strings.HasSuffix(typ, part)
-		}
-		i := strings.Index(typ, part)
-		if i < 0 {
-			return false
-		}
-		typ, rest = typ[i+len(part):], more
-	}
 }
 
 // project leaves of an event only the wanted fields, named by dotted paths with "\." for a dot.

@@ -146,17 +146,3 @@ func TestInboxHandsOutCoveredBodiesInOrder(t *testing.T) {
 	}
 	require.LessOrEqual(t, len(in.bodies), maxBodies)
 }
-
-func TestMatchType(t *testing.T) {
-	t.Parallel()
-	for _, tt := range []struct {
-		pattern, typ string
-		want         bool
-	}{
-		{"m.room.message", "m.room.message", true}, {"m.room.message", "m.room.messages", false}, {"*", "", true},
-		{"m.room.*", "m.room.name", true}, {"m.room.*", "m.rooms", false}, {"*.name", "m.room.name", true},
-		{"m.*.na*e", "m.room.name", true}, {"m.*.na*x", "m.room.name", false}, {"a*a", "a", false},
-	} {
-		require.Equal(t, tt.want, matchType(tt.pattern, tt.typ), "%s %s", tt.pattern, tt.typ)
-	}
-}
