@@ -120,9 +120,6 @@ func Join(ctx context.Context, pool *pgxpool.Pool, self Self, opts Options) (*Ma
 // SetHolder sets who serves the shards, where that one needs the Manager to be built. Call it before Run.
 func (m *Manager) SetHolder(h Holder) { m.holder = h }
 
-// SetPeer sets how to talk to other workers, where that needs the Manager to be built. Call it before Run.
-func (m *Manager) SetPeer(p Peer) { m.peer = p }
-
 // ID returns this worker's id.
 func (m *Manager) ID() int64 { return m.id }
 

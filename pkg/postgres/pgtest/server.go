@@ -114,9 +114,6 @@ func (s *Server) Stop() error {
 	return nil
 }
 
-// PID of the postmaster, for tests that break it.
-func (s *Server) PID() int { return s.cmd.Process.Pid }
-
 func (s *Server) await(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
