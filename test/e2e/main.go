@@ -72,8 +72,8 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if missed := figures.Missed(rows); len(missed) > 0 {
-		return fmt.Errorf("missed: %s", strings.Join(missed, ", "))
+	if broken := figures.Broken(rows); len(broken) > 0 {
+		return fmt.Errorf("promised to be 0, and not: %s", strings.Join(broken, ", "))
 	}
 	return nil
 }

@@ -102,11 +102,12 @@ func Print(w io.Writer, rows []Row) {
 	t.Flush()
 }
 
-// Missed names the rows that are not good.
-func Missed(rows []Row) []string {
+// Broken names the rows that must be 0 and are not: promises, whatever the machine. A time or a size that misses its goal
+// is printed as such and fails nothing, for the machine may be slow or busy.
+func Broken(rows []Row) []string {
 	var names []string
 	for _, r := range rows {
-		if r.OK != nil && !*r.OK {
+		if r.Goal == "0" && r.OK != nil && !*r.OK {
 			names = append(names, r.Name)
 		}
 	}

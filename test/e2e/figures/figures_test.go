@@ -20,5 +20,5 @@ func TestWriteKeepsWhatAnEarlierRunOfTheCommitMeasured(t *testing.T) {
 	var f figures.File
 	require.NoError(t, json.Unmarshal(text, &f))
 	require.Equal(t, []figures.Row{figures.AtMost("a", "ms", 1, 1), figures.AtMost("b", "ms", 3, 0), figures.Unmeasured("c", "MB", "≤ 2")}, f.Rows)
-	require.Equal(t, []string{"b"}, figures.Missed(f.Rows))
+	require.Equal(t, []string{"b"}, figures.Broken(append(f.Rows, figures.AtMost("slow", "ms", 2, 1))))
 }
