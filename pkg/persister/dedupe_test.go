@@ -100,3 +100,25 @@ func TestDedupeSharesTheEventsTransaction(t *testing.T) {
 	require.Equal(t, 2, db.count(t, `SELECT count(*) FROM event e JOIN request_dedupe d USING (event_id, txn_id)
 		WHERE e.room_id = $1 AND e.xmin = d.xmin`, string(room)))
 }
+
+// The first owner wrote the event and died before it answered. The second one has the room in memory, with what the event
+// did to it, but never saw the key: that makes no refusal.
+func TestRequestSentAgainIsNotRefusedForWhatItDid(t *testing.T) {
+	t.Parallel()
+	a := newPersister(t)
+	room := a.newRoom(t)
+	path := "/_matrix/client/v3/rooms/" + string(room)
+	require.Equal(t, 200, a.post(t, bob, "/join/"+string(room), nil).status)
+	said := a.send(t, room, bob, "same").text("event_id")
+	require.NotEmpty(t, said)
+	kick := map[string]any{"user_id": bob}
+	require.Equal(t, 200, a.call(t.Context(), alice, "the kick", "POST", path+"/kick", kick).status)
+
+	b := a.db.start(t, takeover(t, a.leases), nil)
+	require.Equal(t, 200, b.send(t, room, alice, "warm").status)
+	require.Equal(t, 200, b.call(t.Context(), alice, "the kick", "POST", path+"/kick", kick).status)
+	require.Equal(t, said, b.send(t, room, bob, "same").text("event_id"))
+	require.Equal(t, 403, b.call(t.Context(), alice, "another kick", "POST", path+"/kick", kick).status)
+	require.Equal(t, 403, b.send(t, room, bob, "another").status)
+	require.Equal(t, 2, messages(t, a.db, room))
+}

@@ -185,6 +185,17 @@ func (p *Persister) write(ctx context.Context, w *write) (id.EventID, error) {
 	if !still {
 		return "", p.elsewhere(w.shard)
 	}
+	// Nor does this worker remember what another answered: the request may be one that was sent again, and what it did
+	// the first time may be why it is refused now.
+	if w.key.txn != "" {
+		before, err := p.reader.repeated(ctx, []dedupeKey{w.key})
+		if err != nil {
+			return "", mxerr.Unavailable(time.Second, "The database cannot be reached").WithCause(err)
+		}
+		if event, ok := before[w.key]; ok {
+			return event, nil
+		}
+	}
 	return "", a.err
 }
 
