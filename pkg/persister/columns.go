@@ -69,7 +69,7 @@ func columnsOf(b *block) *columns {
 	c := &columns{}
 	newest := make(map[place]int) // an upsert takes each place once
 	for i, e := range b.entries {
-		c.addEvent(i, e)
+		c.addEvent(i, e, b.shards[e.room.shard])
 		if key, ok := e.ev.StateKey(); ok {
 			c.addDelta(i, e, key)
 			newest[place{e.room.id, eventauth.StateKeyTuple{Type: e.ev.Type(), StateKey: key}}] = i
@@ -99,7 +99,8 @@ func columnsOf(b *block) *columns {
 	return c
 }
 
-func (c *columns) addEvent(i int, e entry) {
+// addEvent takes the epoch that the block is fenced with: the room's own is the loop's, which may have let go of the room.
+func (c *columns) addEvent(i int, e entry, epoch int64) {
 	t := &c.events
 	t.slot = append(t.slot, int32(e.room.slot))
 	t.room = append(t.room, string(e.room.id))
@@ -114,7 +115,7 @@ func (c *columns) addEvent(i int, e entry) {
 	t.sender = append(t.sender, string(e.ev.Sender()))
 	t.depth = append(t.depth, e.ev.Depth())
 	t.shard = append(t.shard, int32(e.room.shard))
-	t.epoch = append(t.epoch, e.room.epoch)
+	t.epoch = append(t.epoch, epoch)
 	device, txn := e.echo()
 	t.device = append(t.device, string(device))
 	t.txn = append(t.txn, txn)

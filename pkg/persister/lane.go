@@ -147,21 +147,26 @@ func (l *lane) loop(ctx context.Context) error {
 	}
 }
 
-// pump takes what is ready through its room's turn, as long as the collecting block has room for it.
+// pump takes what is ready through its room's turn, as long as the collecting block has room for it. A collecting block
+// that is outdated is built again, but not before the block in flight has come to its end: rooms of that one would be
+// read without its events.
 func (l *lane) pump() {
-	n := 0
-	for n < len(l.ready) && len(l.collecting.writes) < l.maxWrites && len(l.collecting.entries) < maxBlockEvents &&
-		l.collecting.bytes < maxBlockBytes {
-		w := l.ready[n]
-		if !l.turn(w) {
-			break
-		}
-		n++
-	}
-	clear(l.ready[:n])
-	l.ready = l.ready[n:]
-	if l.outdated {
+	for {
 		l.outdated = false
+		n := 0
+		for n < len(l.ready) && len(l.collecting.writes) < l.maxWrites && len(l.collecting.entries) < maxBlockEvents &&
+			l.collecting.bytes < maxBlockBytes {
+			w := l.ready[n]
+			if !l.turn(w) {
+				break
+			}
+			n++
+		}
+		clear(l.ready[:n])
+		l.ready = l.ready[n:]
+		if !l.outdated || l.committing != nil {
+			return
+		}
 		l.restart(l.dissolve())
 	}
 }

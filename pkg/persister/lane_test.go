@@ -77,13 +77,37 @@ type always struct{ Leases }
 func (always) OwnLease(int) (int64, bool)    { return 1, true }
 func (always) Refresh(context.Context) error { return nil }
 
+// raised is a worker that owns all shards, each under an epoch that may be raised.
+type raised struct {
+	Leases
+	mu     sync.Mutex
+	epochs map[int]int64
+}
+
+func (r *raised) OwnLease(shard int) (int64, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return 1 + r.epochs[shard], true
+}
+
+func (r *raised) raise(shard int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.epochs[shard]++
+}
+
 func startLane(t *testing.T, s *memoryStore) *lane {
+	t.Helper()
+	return startLaneWith(t, s, always{})
+}
+
+func startLaneWith(t *testing.T, s *memoryStore, leases Leases) *lane {
 	t.Helper()
 	s.events = make(map[id.RoomID][]*event.Event)
 	s.began, s.proceed, s.over = make(chan *block), make(chan struct{}), make(chan struct{})
 	l := newLane(laneConfig{
 		pipe:   pipeline{commit: s.commit, load: s.load, publish: func(*block) {}, close: func(context.Context) {}},
-		leases: always{}, forge: forge{signer, time.Now}, log: slog.New(slog.DiscardHandler),
+		leases: leases, forge: forge{signer, time.Now}, log: slog.New(slog.DiscardHandler),
 		meter: newMeter(prometheus.NewRegistry(), func() float64 { return 0 }), cacheRooms: 100, cacheBytes: 1 << 20, memoryKeys: 100,
 	})
 	ctx, cancel := context.WithCancel(t.Context())
@@ -269,4 +293,94 @@ func TestPoisonIsIsolatedInFewBlocks(t *testing.T) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	require.Less(t, blocks, 40)
+}
+
+// queueIn is queueWrite for a room of a shard.
+func queueIn(t *testing.T, l *lane, shard int, room id.RoomID, decide decider) <-chan answer {
+	t.Helper()
+	w := &write{ctx: t.Context(), room: room, shard: shard, size: 1, decide: decide, answer: make(chan answer, 1)}
+	require.NoError(t, l.queue.push(w, time.Now()))
+	return w.answer
+}
+
+func aMessage(body string) decider {
+	return sendEvent(alice, "m.room.message", []byte(fmt.Sprintf(`{"body":%q}`, body)))
+}
+
+// newRoomsIn commits a new room in each of the shards.
+func newRoomsIn(t *testing.T, l *lane, s *memoryStore, shards ...int) []id.RoomID {
+	t.Helper()
+	rooms := make([]id.RoomID, len(shards))
+	for i, shard := range shards {
+		req := newRoomRequest(t, -100-i)
+		create, err := event.Parse(event.DefaultVersion, req.Create)
+		require.NoError(t, err)
+		var protos []event.Proto
+		for _, e := range req.Events {
+			protos = append(protos, event.Proto{Sender: alice, Type: e.Type, StateKey: &e.StateKey, Content: e.Content})
+		}
+		rooms[i] = create.RoomID()
+		created := queueIn(t, l, shard, rooms[i], newRoomDecider(create, protos))
+		<-s.began
+		s.proceed <- struct{}{}
+		require.NoError(t, (<-created).err)
+	}
+	return rooms
+}
+
+// A shard's epoch was raised while the collecting block held events of it: they are built again. Rooms of other shards,
+// of which the block in flight holds events too, must not be read before those are there.
+func TestOutdatedBlockIsBuiltAgainOnlyAfterTheOneInFlight(t *testing.T) {
+	t.Parallel()
+	s, leases := &memoryStore{}, &raised{epochs: map[int]int64{}}
+	l := startLaneWith(t, s, leases)
+	rooms := newRoomsIn(t, l, s, 1, 1, 2)
+	one, another, bystander := rooms[0], rooms[1], rooms[2]
+
+	answers := []<-chan answer{queueIn(t, l, 2, bystander, aMessage("in flight"))}
+	<-s.began
+	answers = append(answers, queueIn(t, l, 1, one, aMessage("under the old epoch")), queueIn(t, l, 2, bystander, aMessage("next")))
+	awaitTurns(t, l)
+	leases.raise(1)
+	answers = append(answers, queueIn(t, l, 1, another, aMessage("under the new epoch")))
+	for range 20 { // long enough for rooms to be read, and built on
+		awaitTurns(t, l)
+	}
+	s.proceed <- struct{}{}
+	require.NoError(t, (<-answers[0]).err)
+	for len(answers) > 1 { // nothing else comes that would wake the lane
+		select {
+		case <-s.began:
+			s.proceed <- struct{}{}
+		case got := <-answers[1]:
+			require.NoError(t, got.err)
+			answers = answers[1:]
+		case <-time.After(soon):
+			require.Fail(t, "a write waits for ever")
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, room := range rooms {
+		events := s.events[room]
+		for i, ev := range events[1:] {
+			require.Equal(t, []id.EventID{events[i].ID()}, ev.PrevEvents(), "the room has forked")
+		}
+	}
+}
+
+// The loop marks rooms whose shard was lost while the committer reads the block: a block has the epochs that it was built
+// under.
+func TestEventsCarryTheEpochOfTheirBlock(t *testing.T) {
+	t.Parallel()
+	s := &memoryStore{}
+	l := startLane(t, s)
+	room, created := queueNewRoom(t, l)
+	b := <-s.began
+	l.orders.give(order{kind: lostLease, shard: 0})
+	awaitTurns(t, l)
+	require.Zero(t, b.rooms[room].epoch)
+	require.Equal(t, []int64{1, 1, 1, 1}, columnsOf(b).events.epoch)
+	s.proceed <- struct{}{}
+	require.NoError(t, (<-created).err)
 }
