@@ -14,6 +14,7 @@ import (
 
 	"github.com/myelin-hs/myelin/pkg/event"
 	"github.com/myelin-hs/myelin/pkg/id"
+	"github.com/myelin-hs/myelin/pkg/lease"
 )
 
 // Options of [New]. Those without a default are required.
@@ -67,7 +68,7 @@ func New(opts Options) (*Persister, error) {
 	m := newMeter(opts.Registerer, func() float64 { return p.Lag().Seconds() })
 	for range opts.Lanes {
 		s := &session{
-			uri: opts.URI, name: fmt.Sprintf("myelin-%d", opts.Leases.ID()),
+			uri: opts.URI, name: lease.ApplicationName(opts.Leases.ID()),
 			leases: opts.Leases, worker: opts.Leases.ID(), databaseID: opts.DatabaseID, generation: opts.Generation,
 		}
 		h := newHerald(opts.Publisher, opts.Poke, p.log, m)
