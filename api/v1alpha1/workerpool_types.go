@@ -47,7 +47,8 @@ type WorkerPoolSpec struct {
 	// +kubebuilder:default={requests: {cpu: "50m", memory: "64Mi"}, limits: {memory: "512Mi"}}
 	Resources Resources `json:"resources,omitempty"`
 
-	// maxConnections bounds the database connections of each worker.
+	// maxConnections bounds the pool of database connections of each worker, 4 when left out. On top come up to three for its
+	// leases and, with the roles client and persister, one for the announcer; a persister writes through another four.
 	// +optional
 	// +kubebuilder:validation:Minimum=2
 	// +kubebuilder:validation:Maximum=500

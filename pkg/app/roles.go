@@ -9,7 +9,7 @@ const (
 	RoleFederationInbound = "federation-inbound"
 )
 
-// Roles are all roles, in the order of DESIGN.
+// Roles are all roles.
 var Roles = []string{RoleGateway, RoleClient, RolePersister, RoleSync, RoleFederationInbound}
 
 // needs says what a role works with besides the lease manager, which every worker has.

@@ -2,7 +2,7 @@
 // make an account (client-server API, "Legacy API" and "Account management").
 //
 // Passwords are kept as argon2id hashes, tokens as SHA-256 hashes; neither is ever logged. A revocation takes a block
-// of the stream, so that every worker that caches tokens hears of it with the horizon (DESIGN §5).
+// of the stream, so that every worker that caches tokens hears of it with the horizon.
 //
 // Everything here is stateless between requests: any worker can answer the second request of a registration that
 // another one answered first.

@@ -31,11 +31,11 @@ type Config struct {
 
 	// PostgresURI and RedisURI. An empty RedisURI is for a single process that has every role.
 	PostgresURI, RedisURI Secret
-	// MaxConns bounds the connection pool, lanes and announcer not counted.
+	// MaxConns bounds the pool of database connections. The connections of leases, lanes and announcer are on top of it.
 	MaxConns int
 	// DatabaseID is the database that this homeserver is known to live in; empty: not known yet.
 	DatabaseID string
-	// HomeserverID claims the database for one homeserver. Default: the server name.
+	// HomeserverID claims the database for one homeserver: the operator gives namespace/name. Default: the server name.
 	HomeserverID string
 
 	// InternalCredential authenticates workers to each other.

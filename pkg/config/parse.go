@@ -39,7 +39,7 @@ func Run(args, environ, known []string, usage io.Writer) (Config, error) {
 	set.StringVar(&c.PublicBaseURL, "public-base-url", "", "base URL for clients, for /.well-known/matrix/client (default: from the request)")
 	postgres := set.secret(&c.PostgresURI, "postgres-uri", "postgres:// URI of the database", true)
 	set.secret(&c.RedisURI, "redis-uri", "redis:// URI; without it one process must have all roles", true)
-	set.IntVar(&c.MaxConns, "max-conns", 4, "most pooled database connections, besides the lanes")
+	set.IntVar(&c.MaxConns, "max-conns", 4, "most pooled database connections, besides those of leases, lanes and announcer")
 	set.database(&c.DatabaseID, &c.HomeserverID)
 	credential := set.secret(&c.InternalCredential, "internal-credential", "credential that workers share, at least 32 bytes", false)
 	set.secret(&c.SigningKey, "signing-key", "the server's signing key", false)

@@ -1,5 +1,5 @@
 // Package lease decides which worker writes which shard: membership, heartbeats, the lease table, handoff, takeover,
-// drain and even spread (DESIGN §4). Postgres holds the truth, one row a shard and one a worker; this package holds
+// drain and even spread. Postgres holds the truth, one row a shard and one a worker; this package holds
 // every transition of those rows (leaserows.go, memberrows.go).
 //
 // # States

@@ -1,11 +1,11 @@
--- The first schema. DESIGN: leases and the fence (§4), positions and the horizon (§5), events and state (§6).
+-- The first schema: leases and the fence, positions and the horizon, events and state, accounts (see ARCHITECTURE.md).
 
 -- Which database this is, and in which life. One row.
 CREATE TABLE cluster_state (
     one            boolean PRIMARY KEY DEFAULT true CHECK (one),
     database_id    uuid    NOT NULL DEFAULT gen_random_uuid(),
     server_name    text    NOT NULL,
-    homeserver_id  text    NOT NULL,              -- uid of the Homeserver resource that claimed it, or the server name
+    homeserver_id  text    NOT NULL,              -- namespace/name of the Homeserver resource that claimed it, or the server name
     timeline       text    NOT NULL,              -- WAL timeline, 8 hex digits
     system_id      bigint  NOT NULL,
     generation     bigint  NOT NULL DEFAULT 1,
