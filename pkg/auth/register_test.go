@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/myelin-hs/myelin/pkg/internalauth"
 	"github.com/myelin-hs/myelin/pkg/mxerr"
 )
 
@@ -238,4 +239,50 @@ func TestTicketsEnd(t *testing.T) {
 		time.Sleep(time.Minute)
 		require.False(t, k.valid("a", s, time.Now()))
 	})
+}
+
+// A gateway that lost the answer sends the request again: the account is there, and the token used up, by this request.
+func TestRegistrationSentAgainIsAnswered(t *testing.T) {
+	t.Parallel()
+	a, pool, pokes := newAuth(t, Registration{Mode: RegistrationToken})
+	_, err := pool.Exec(t.Context(), `INSERT INTO registration_token VALUES ('once', 1, NULL)`)
+	require.NoError(t, err)
+	try := func(request string) (Session, error) {
+		return a.Register(internalauth.WithIdentity(t.Context(), internalauth.Identity{RequestID: request}), Register{
+			Username: "alice", Password: "correct horse", Device: NewDevice{ID: "PHONE"}, Auth: &AuthData{Type: StageToken, Token: "once"},
+		})
+	}
+	first, err := try("one")
+	require.NoError(t, err)
+	again, err := try("one")
+	require.NoError(t, err)
+	require.Equal(t, first.UserID, again.UserID)
+	_, err = a.Resolve(t.Context(), again.AccessToken)
+	require.NoError(t, err)
+	_, err = a.Resolve(t.Context(), first.AccessToken)
+	require.True(t, mxerr.Is(err, mxerr.CodeUnknownToken), "the device has one token")
+	require.Equal(t, 1, *pokes)
+	require.Zero(t, count(t, pool, `SELECT uses_left FROM registration_token`))
+	for _, other := range []string{"two", ""} {
+		_, err = try(other)
+		require.True(t, mxerr.Is(err, mxerr.CodeUserInUse), err)
+	}
+}
+
+// Both attempts may be under way at once.
+func TestRegistrationSentAgainWhileTheFirstIsUnderWay(t *testing.T) {
+	t.Parallel()
+	a, pool, _ := newAuth(t, Registration{Mode: RegistrationOpen})
+	ctx := internalauth.WithIdentity(t.Context(), internalauth.Identity{RequestID: "one"})
+	errs := make(chan error, 4)
+	for range cap(errs) {
+		go func() {
+			_, err := a.Register(ctx, Register{Username: "alice", Password: "correct horse", Auth: &AuthData{Type: StageDummy}})
+			errs <- err
+		}()
+	}
+	for range cap(errs) {
+		require.NoError(t, <-errs)
+	}
+	require.Equal(t, 1, count(t, pool, `SELECT count(*) FROM account`))
 }

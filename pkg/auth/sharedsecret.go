@@ -79,7 +79,7 @@ func (a *Auth) RegisterShared(ctx context.Context, r RegisterShared) (Session, e
 	if err != nil || !hmac.Equal(got, sharedSecretMAC(a.policy.SharedSecret, r)) {
 		return Session{}, mxerr.Forbidden("HMAC incorrect")
 	}
-	user, err := a.newUser(ctx, r.Username)
+	user, _, err := a.newUser(ctx, r.Username)
 	if err != nil {
 		return Session{}, err
 	}
