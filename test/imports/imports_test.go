@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"os"
 	"os/exec"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -24,7 +26,7 @@ var layer = map[string]int{
 	"app": 4,
 }
 
-// withinLayer: L1 and L2 may use their own layer; L0 its own; a role never another role.
+// allowed says which layers a layer may import: L0 and L1 know nothing of each other, a role knows no other role.
 var allowed = map[int][]int{0: {0}, 1: {1}, 2: {0, 1, 2}, 3: {0, 1, 2}, 4: {0, 1, 2, 3}}
 
 // never lists what a binary, or a folder's packages, must not link.
@@ -32,7 +34,7 @@ var never = map[string][]string{
 	"cmd/worker":         {"k8s.io/", "sigs.k8s.io/controller-runtime"},
 	"cmd/operator":       {"github.com/jackc/pgx", "github.com/redis/", module + "pkg/postgres", module + "pkg/schema"},
 	"cmd/kubectl-myelin": {"github.com/jackc/pgx", "github.com/redis/"},
-	"api":                {"k8s.io/client-go", "sigs.k8s.io/controller-runtime/pkg/client", "github.com/jackc/pgx"},
+	"api":                {"k8s.io/api/", "k8s.io/client-go", "sigs.k8s.io/controller-runtime", "github.com/jackc/pgx", "github.com/redis/", module + "pkg"},
 	"controllers":        {"github.com/jackc/pgx", "github.com/redis/"},
 	"pkg":                {"k8s.io/", "sigs.k8s.io/controller-runtime"},
 }
@@ -123,4 +125,27 @@ func TestOnlyAppImportsRoles(t *testing.T) {
 			}
 		}
 	}
+}
+
+// What a reader of ARCHITECTURE.md sees is the law that is enforced.
+func TestArchitectureNamesEveryPackageInItsLayer(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../ARCHITECTURE.md")
+	require.NoError(t, err)
+	_, law, found := strings.Cut(string(text), "## Import law")
+	require.True(t, found)
+	law, _, _ = strings.Cut(law, "\n## ")
+	told := map[string]int{}
+	for _, m := range regexp.MustCompile("L([0-4])[^`.;]*`([^`]+)`").FindAllStringSubmatch(law, -1) {
+		for name := range strings.FieldsSeq(m[2]) {
+			told[name] = int(m[1][0] - '0')
+		}
+	}
+	require.Equal(t, layer, told)
+	for _, p := range list(t) {
+		if name, ok := strings.CutPrefix(p.ImportPath, module+"pkg/"); ok {
+			delete(told, name)
+		}
+	}
+	require.Empty(t, told, "packages that are not there")
 }
