@@ -77,6 +77,7 @@ func (s *redisStream) run(ctx context.Context, message func(string, []byte), up,
 		if connected {
 			connected, pinged = false, false
 			down()
+			s.giveUp(ctx)
 		}
 		select {
 		case <-ctx.Done():
@@ -84,4 +85,12 @@ func (s *redisStream) run(ctx context.Context, message func(string, []byte), up,
 		}
 	}
 	return nil
+}
+
+// giveUp makes the client connect anew. It does not do so after a timeout of its own, only of a context's; else a host
+// that vanished without a reset would be listened to until the kernel gives the connection up, a quarter of an hour later.
+func (s *redisStream) giveUp(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, time.Millisecond)
+	defer cancel()
+	_, _ = s.pubsub.ReceiveTimeout(ctx, 0)
 }
