@@ -28,7 +28,8 @@ type Config struct {
 	Follower *horizon.Follower
 	// PushRules returns the content of a user's m.push_rules; default pushrules.Default.
 	PushRules func(id.UserID) json.RawMessage
-	// MaxTimeout bounds how long a request waits for news; default 60 s.
+	// MaxTimeout bounds how long a request waits for news; default 30 s, less than what a gateway that stops gives the
+	// requests in progress.
 	MaxTimeout time.Duration
 	// IdleUser is how long a user's model stays without a request; default 10 minutes.
 	IdleUser time.Duration
@@ -63,7 +64,7 @@ func New(cfg Config) *Sync {
 		cfg.PushRules = pushrules.Default
 	}
 	if cfg.MaxTimeout == 0 {
-		cfg.MaxTimeout = time.Minute
+		cfg.MaxTimeout = 30 * time.Second
 	}
 	if cfg.IdleUser == 0 {
 		cfg.IdleUser = 10 * time.Minute
