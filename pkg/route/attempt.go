@@ -43,7 +43,7 @@ func (f *Forwarder) attempt(ctx context.Context, to Worker, q *Request, w http.R
 	if local := f.local(q.Role); local != nil && to.ID == f.dir.Self() {
 		return f.serve(ctx, local, q, w)
 	}
-	ctx, release := f.watch(ctx, to.ID)
+	ctx, unwatch, release := f.watch(ctx, to.ID)
 	defer release()
 	r, err := q.build(ctx)
 	if err != nil {
@@ -71,7 +71,7 @@ func (f *Forwarder) attempt(ctx context.Context, to Worker, q *Request, w http.R
 		v, h := where(resp.StatusCode, resp.Header)
 		return v, h, nil
 	}
-	err = relay(w, resp)
+	err = relay(w, resp, unwatch)
 	switch {
 	case err == nil:
 		return answered, hint{}, nil

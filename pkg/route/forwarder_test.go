@@ -358,3 +358,54 @@ func TestALargeAnswerThatBreaksOffBreaksTheConnection(t *testing.T) {
 	require.Error(t, err)
 	require.False(t, errors.Is(err, context.Canceled))
 }
+
+// A worker that leaves still sends what it has begun, and what has gone to the client cannot be asked of another.
+func TestALargeAnswerIsLetEndByAWorkerThatLeaves(t *testing.T) {
+	t.Parallel()
+	d := newDirectory()
+	hanging, proceed := make(chan struct{}), make(chan struct{})
+	large := strings.Repeat("x", 100<<10)
+	left := worker(t, 7, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/hangs" {
+			close(hanging)
+			<-r.Context().Done()
+			return
+		}
+		_, _ = io.WriteString(w, large)
+		_ = http.NewResponseController(w).Flush()
+		<-proceed
+		_, _ = io.WriteString(w, "end")
+	})
+	d.roles["sync"] = []route.Worker{left}
+	f := start(t, d)
+
+	began := &signalled{ResponseRecorder: httptest.NewRecorder(), written: make(chan struct{})}
+	ended := make(chan any, 1)
+	go func() {
+		defer func() { ended <- recover() }()
+		require.NoError(t, f.Forward(t.Context(), &route.Request{Method: "GET", URI: "/sync", Role: "sync"}, began))
+	}()
+	<-began.written
+	gone := make(chan error, 1)
+	go func() {
+		gone <- f.Forward(t.Context(), &route.Request{Method: "GET", URI: "/hangs", Role: "sync"}, httptest.NewRecorder())
+	}()
+	<-hanging
+	d.change(func() { d.dead[7], d.roles["sync"] = true, nil })
+	require.Error(t, <-gone)
+	close(proceed)
+	require.Nil(t, <-ended)
+	require.Equal(t, large+"end", began.Body.String())
+}
+
+// signalled closes written at the first write.
+type signalled struct {
+	*httptest.ResponseRecorder
+	once    sync.Once
+	written chan struct{}
+}
+
+func (s *signalled) Write(p []byte) (int, error) {
+	defer s.once.Do(func() { close(s.written) })
+	return s.ResponseRecorder.Write(p)
+}

@@ -12,8 +12,8 @@ type pending struct {
 	workers map[int64]map[*context.CancelCauseFunc]struct{}
 }
 
-// watch derives a context that is cancelled with errGone when the worker leaves the directory.
-func (f *Forwarder) watch(ctx context.Context, worker int64) (context.Context, func()) {
+// watch derives a context that is cancelled with errGone when the worker leaves the directory before unwatch.
+func (f *Forwarder) watch(ctx context.Context, worker int64) (watched context.Context, unwatch, release func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	key := &cancel
 	p := &f.pending
@@ -26,13 +26,16 @@ func (f *Forwarder) watch(ctx context.Context, worker int64) (context.Context, f
 	}
 	p.workers[worker][key] = struct{}{}
 	p.mu.Unlock()
-	return ctx, func() {
+	unwatch = func() {
 		p.mu.Lock()
+		defer p.mu.Unlock()
 		delete(p.workers[worker], key)
 		if len(p.workers[worker]) == 0 {
 			delete(p.workers, worker)
 		}
-		p.mu.Unlock()
+	}
+	return ctx, unwatch, func() {
+		unwatch()
 		cancel(nil)
 	}
 }

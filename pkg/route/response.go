@@ -22,12 +22,15 @@ var hopHeaders = []string{"Connection", "Keep-Alive", "Proxy-Authenticate", "Pro
 // errBroken says that an answer broke off after part of it had gone to the client.
 var errBroken = errors.New("the answer broke off")
 
-// relay writes an answer to w. Before it writes anything it may fail with any error, later with errBroken.
-func relay(w http.ResponseWriter, resp *http.Response) error {
+// relay writes an answer to w. Before it writes anything it may fail with any error, later with errBroken. committed is
+// called in between: what the client has got a part of cannot be asked of another worker, and one that leaves still
+// sends what it has begun.
+func relay(w http.ResponseWriter, resp *http.Response, committed func()) error {
 	head, err := io.ReadAll(io.LimitReader(resp.Body, headSize))
 	if err != nil {
 		return err
 	}
+	committed()
 	for name, values := range resp.Header {
 		w.Header()[name] = values
 	}
