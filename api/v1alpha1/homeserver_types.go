@@ -23,6 +23,7 @@ type HomeserverSpec struct {
 	// +kubebuilder:validation:MaxLength=230
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="serverName cannot be changed: it is part of every event and every user id; make a new Homeserver instead"
 	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9A-Za-z]([0-9A-Za-z.-]*[0-9A-Za-z])?|\\\\[[0-9A-Fa-f:.]{2,45}\\\\])(:[0-9]{1,5})?$')",message="serverName must be a DNS name or an IP address, with an optional port, as in example.org or example.org:8448"
+	// +kubebuilder:validation:XValidation:rule="!self.matches(':[0-9]{1,5}$') || int(self.substring(self.lastIndexOf(':') + 1)) <= 65535",message="serverName must have a port of at most 65535, or none"
 	ServerName string `json:"serverName"`
 
 	// image of the workers and of the migration Job, by tag or, better, by digest.
@@ -30,6 +31,7 @@ type HomeserverSpec struct {
 	// +kubebuilder:default="myelin.local/myelin:dev"
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=512
+	// +kubebuilder:validation:XValidation:rule="!self.matches('[[:space:]]')",message="image must be an image's name, without blanks"
 	Image string `json:"image,omitempty"`
 
 	// imagePullSecrets are Secrets in the same namespace that hold credentials for the image's registry.

@@ -80,6 +80,7 @@ type Resources struct {
 
 // ResourceAmounts are amounts of processor time and memory.
 // +kubebuilder:validation:XValidation:rule="!has(self.memory) || quantity(string(self.memory)).compareTo(quantity('16Mi')) >= 0",message="resources memory must be at least 16Mi"
+// +kubebuilder:validation:XValidation:rule="!has(self.cpu) || quantity(string(self.cpu)).compareTo(quantity('0')) >= 0",message="resources cpu must not be negative"
 type ResourceAmounts struct {
 	// cpu in cores, as in 500m or 2.
 	// +optional
