@@ -1,10 +1,12 @@
 package persister
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -118,6 +120,32 @@ func TestBadRequestsChangeNothing(t *testing.T) {
 		require.Equal(t, tt.code, got.text("errcode"), name)
 	}
 	require.Equal(t, before, p.db.count(t, "SELECT count(*) FROM event"))
+}
+
+// A lane looks up keys together with the rooms that it reads: one that Postgres cannot take would keep it from reading
+// any room ever again.
+func TestTextThatPostgresCannotHoldStopsNoLane(t *testing.T) {
+	t.Parallel()
+	p := newPersister(t)
+	room := p.newRoom(t)
+	const cold = "/rooms/!AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+	before := p.db.count(t, "SELECT count(*) FROM event")
+	for _, path := range []string{
+		cold + "/send/m.room.message/%00", cold + "/send/m.room.message/%ff", "/rooms/" + string(room) + "/send/m.room.message/a%00",
+		cold + "/send/%00/1", "/rooms/" + string(room) + "/send/a%00/1", "/rooms/" + string(room) + "/send/%ff/1",
+		"/rooms/" + string(room) + "/state/%00/", "/rooms/" + string(room) + "/state/x/%00", "/rooms/" + string(room) + "/state/x/%ff",
+	} {
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		got := p.call(ctx, alice, nextRequest(), "PUT", "/_matrix/client/v3"+path, "{}")
+		cancel()
+		require.Equal(t, 400, got.status, "%s: %v", path, got.body)
+		require.Equal(t, "M_INVALID_PARAM", got.text("errcode"), path)
+	}
+	require.Equal(t, before, p.db.count(t, "SELECT count(*) FROM event"))
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	got := p.call(ctx, alice, nextRequest(), "PUT", "/_matrix/client/v3"+cold+"/send/m.room.message/1", "{}")
+	require.Equal(t, 403, got.status, got.body)
 }
 
 func TestRoomThatIsNotAllowedIsNotCreatedAtAll(t *testing.T) {

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/myelin-hs/myelin/pkg/canonicaljson"
 	"github.com/myelin-hs/myelin/pkg/event"
@@ -98,6 +100,9 @@ func (p *Persister) send(w http.ResponseWriter, r *http.Request, c caller, room 
 	if len(txn) > maxTxn {
 		return mxerr.InvalidParam("The transaction ID is longer than %d bytes", maxTxn)
 	}
+	if !storable(evType) || !storable(txn) {
+		return unstorable()
+	}
 	if evType == "m.room.redaction" {
 		return mxerr.Newf(http.StatusBadRequest, mxerr.CodeUnrecognized, "Redactions are not supported yet")
 	}
@@ -111,6 +116,9 @@ func (p *Persister) send(w http.ResponseWriter, r *http.Request, c caller, room 
 
 func (p *Persister) state(w http.ResponseWriter, r *http.Request, c caller, room id.RoomID) error {
 	evType, stateKey := r.PathValue("eventType"), r.PathValue("stateKey")
+	if !storable(evType) || !storable(stateKey) {
+		return unstorable()
+	}
 	content, err := readContent(w, r)
 	if err != nil {
 		return err
@@ -132,6 +140,12 @@ func (p *Persister) answerEvent(w http.ResponseWriter, r *http.Request, write *w
 	}{eventID})
 	return nil
 }
+
+// storable reports whether Postgres can hold s as text. What it cannot hold must not come near a lane: the keys of all
+// who wait are looked up together with the rooms that are read.
+func storable(s string) bool { return utf8.ValidString(s) && !strings.ContainsRune(s, 0) }
+
+func unstorable() error { return mxerr.InvalidParam("The path contains NUL, or is not UTF-8") }
 
 // readContent returns the request's body, which is an event's content, canonical.
 func readContent(w http.ResponseWriter, r *http.Request) (json.RawMessage, error) {
