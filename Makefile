@@ -42,11 +42,11 @@ generate: ## Generate deepcopy functions, CRDs and roles from the types and mark
 ##@ Check
 
 .PHONY: setup
-setup: ## Install what the tests need: Debian's packages when missing, kube-apiserver and etcd for envtest
+setup: ## Install Debian's packages that the tests need and that are missing, without starting their services
 	hack/setup.sh
 
 .PHONY: test
-test: setup ## Unit, integration (real Postgres and Redis) and controller tests (real kube-apiserver), with the race detector
+test: setup ## Unit, integration (real Postgres and Redis) and controller tests (real kube-apiserver, built the first time), with the race detector
 	hack/test.sh
 
 .PHONY: verify
@@ -60,7 +60,7 @@ lint: ## gofmt, go vet, staticcheck, shellcheck
 	@bad=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$bad" || { echo "gofmt: $$bad"; exit 1; }
 	go vet ./...
 	$(TOOL) staticcheck ./...
-	cd hack/cluster && go vet .
+	cd hack/cluster && go vet . && go tool -modfile=../tools/go.mod staticcheck .
 	hack/shellcheck.sh
 
 .PHONY: mutants
