@@ -128,7 +128,7 @@ func (f *Forwarder) serve(ctx context.Context, h http.Handler, q *Request, w htt
 // aborted calls h and reports whether it broke the connection off, as a handler does that has no true answer.
 func aborted(w http.ResponseWriter, h http.Handler, r *http.Request) (yes bool) {
 	defer func() {
-		if p := recover(); p == http.ErrAbortHandler { //nolint:errorlint // net/http compares it like this
+		if p := recover(); p == http.ErrAbortHandler { // net/http compares it like this
 			yes = true
 		} else if p != nil {
 			panic(p)
