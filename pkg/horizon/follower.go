@@ -125,7 +125,10 @@ func (f *Follower) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case h := <-f.messages:
-			err = f.take(ctx, h)
+			if f.silence() >= freshFor {
+				err = f.poll(ctx) // take says why
+			}
+			err = errors.Join(err, f.take(ctx, h))
 		case <-poll.C:
 			next := pollEvery
 			if quiet := f.silence(); quiet < freshFor && f.generation != 0 {
@@ -159,7 +162,9 @@ func (f *Follower) take(ctx context.Context, h bus.Horizon) error {
 			return err
 		}
 	}
-	if h.P >= own { // an announcement that was overtaken says nothing about now
+	// An announcement that was overtaken says nothing about now, nor may one that ends a silence: if this process did not
+	// run, it has waited here for as long. Run asks the row then.
+	if h.P >= own && f.silence() < freshFor {
 		f.hear()
 	}
 	return nil

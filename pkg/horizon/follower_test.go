@@ -3,6 +3,7 @@ package horizon
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -156,4 +157,19 @@ func TestAnotherGenerationResetsTheFollower(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	require.ErrorIs(t, f.Wait(ctx, position.Position(p)+1), context.Canceled)
+}
+
+// A process that was stopped finds announcements that are as old as its stop: they do not make P fresh.
+func TestAnAnnouncementThatEndsASilenceIsNotFresh(t *testing.T) {
+	t.Parallel()
+	f := NewFollower(nil, bus.Local())
+	f.base, f.generation = time.Now().Add(-time.Minute), 1
+	f.p.Store(10)
+	f.heard.Store(1)
+	require.NoError(t, f.take(t.Context(), bus.Horizon{Generation: 1, Prev: 10, P: 20}))
+	require.EqualValues(t, 20, f.P())
+	require.False(t, f.Fresh())
+	f.hear()
+	require.NoError(t, f.take(t.Context(), bus.Horizon{Generation: 1, Prev: 20, P: 30}))
+	require.True(t, f.Fresh())
 }
