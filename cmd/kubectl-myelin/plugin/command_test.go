@@ -125,6 +125,37 @@ func TestFailover(t *testing.T) {
 	}
 }
 
+// The name of a shard is that of its homeserver too: another's shard of the same number is not moved in its place.
+func TestFailoverByNameFindsTheHomeserver(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		args       []string
+		homeserver string
+		code       int
+	}{
+		"number":      {[]string{"failover", "1"}, "", exitDone},
+		"name":        {[]string{"failover", "a-b-01"}, "a-b", exitDone},
+		"both":        {[]string{"failover", "demo-01", "--homeserver=demo"}, "demo", exitDone},
+		"contradict":  {[]string{"failover", "two-01", "--homeserver=demo"}, "", exitUsage},
+		"nameless":    {[]string{"failover", "--", "-1"}, "", exitUsage},
+		"not a shard": {[]string{"failover", "1x"}, "", exitUsage},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var asked target
+			var o, e bytes.Buffer
+			w := &workers{}
+			code := run(t.Context(), test.args, &o, &e, func(_ context.Context, where target) (api, func(), error) {
+				asked = where
+				return w, func() {}, nil
+			})
+			require.Equal(t, test.code, code, e.String())
+			require.Equal(t, test.homeserver, asked.homeserver)
+			require.Equal(t, test.code == exitDone, len(w.moved) > 0)
+		})
+	}
+}
+
 func TestDrainWaitsUntilNothingIsOwned(t *testing.T) {
 	t.Parallel()
 	w := &workers{}

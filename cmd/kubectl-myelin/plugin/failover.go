@@ -17,8 +17,18 @@ func failoverCommand(s *session) *cobra.Command {
 		Example: "  kubectl myelin failover 7\n  kubectl myelin failover demo-07 --to demo-persister-6d5f-x2x9z",
 		Args:    exactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			homeserver, id, err := parseShard(args[0])
+			if err != nil {
+				return err
+			}
+			if homeserver != "" {
+				if s.homeserver != "" && s.homeserver != homeserver {
+					return usageError(fmt.Errorf("%s is a shard of the Homeserver %s, not of %s", args[0], homeserver, s.homeserver))
+				}
+				s.homeserver = homeserver
+			}
 			return s.with(cmd.Context(), func(client api, status admin.Status) error {
-				shard, err := findShard(args[0], status)
+				shard, err := findShard(id, status)
 				if err != nil {
 					return err
 				}

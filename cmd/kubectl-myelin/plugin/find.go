@@ -8,13 +8,20 @@ import (
 	"github.com/myelin-hs/myelin/pkg/admin"
 )
 
-// findShard understands a number or the name of an EventPersisterShard, as in demo-07.
-func findShard(text string, status admin.Status) (admin.Shard, error) {
-	number := text[strings.LastIndexByte(text, '-')+1:]
-	id, err := strconv.Atoi(number)
-	if err != nil {
-		return admin.Shard{}, usageError(fmt.Errorf("%q is not a shard: give its number, or a name such as demo-07", text))
+// parseShard understands a number, or the name of an EventPersisterShard: that of its homeserver, which is returned, and
+// two digits, as in demo-07.
+func parseShard(text string) (homeserver string, id int, err error) {
+	number := text
+	if dash := strings.LastIndexByte(text, '-'); dash > 0 {
+		homeserver, number = text[:dash], text[dash+1:]
 	}
+	if id, err = strconv.Atoi(number); err != nil || id < 0 {
+		return "", 0, usageError(fmt.Errorf("%q is not a shard: give its number, or a name such as demo-07", text))
+	}
+	return homeserver, id, nil
+}
+
+func findShard(id int, status admin.Status) (admin.Shard, error) {
 	for _, s := range status.Shards {
 		if s.ID == id {
 			return s, nil
