@@ -59,11 +59,16 @@ func (a *Auth) UsernameAvailable(ctx context.Context, username string) error {
 	if username == "" {
 		return mxerr.MissingParam("A username is required")
 	}
-	_, _, err := a.newUser(ctx, username)
+	_, again, err := a.newUser(ctx, username)
+	if again {
+		return errInUse()
+	}
 	return err
 }
 
 const sqlAccountExists = `SELECT EXISTS (SELECT FROM account WHERE user_id = $1)`
+
+func errInUse() error { return mxerr.UserInUse("User ID is already taken") }
 
 // newUser returns the id for a new account. again: this very request made it, and was sent again.
 func (a *Auth) newUser(ctx context.Context, username string) (user id.UserID, again bool, err error) {
@@ -81,7 +86,7 @@ func (a *Auth) newUser(ctx context.Context, username string) (user id.UserID, ag
 		return user, false, nil
 	}
 	if again, err = registeredBy(ctx, a.db, user); err == nil && !again {
-		err = mxerr.UserInUse("User ID is already taken")
+		err = errInUse()
 	}
 	return user, again, err
 }
@@ -124,7 +129,7 @@ func (a *Auth) create(ctx context.Context, n newAccount) (Session, error) {
 				return err
 			}
 			if !again {
-				return mxerr.UserInUse("User ID is already taken")
+				return errInUse()
 			}
 			if _, err := tx.Exec(ctx, sqlLockAccountForLogin, n.user); err != nil {
 				return fmt.Errorf("lock the account: %w", err)
