@@ -5,7 +5,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-image=${IMAGE:-myelin.local/myelin:dev}
+image=${IMAGE:-}
 namespace=${NAMESPACE:-myelin}
 stamp="${XDG_CACHE_HOME:-$HOME/.cache}/myelin/demo-was-ready"
 start=$(date +%s.%N)
@@ -17,7 +17,7 @@ go build -C hack/cluster -o ../../bin/cluster .
 cluster() { bin/cluster --namespace "$namespace" "$@"; }
 
 # use learns CLUSTER, KUBECONFIG and KUBECTL from the cluster that is there, in which namespace the operator belongs, and
-# where it is noted that the installation is ours.
+# where it is noted that the installation is ours, by the name of its namespace.
 use() {
   local variables
   variables=$(cluster env) || return 1
@@ -41,12 +41,24 @@ manifests() {
   fi
 }
 
-install() {
-  if [ "$CLUSTER" = current ] && [ ! -e "$installed" ] && [ -n "$(kube get crd homeservers.myelin.dev --ignore-not-found -o name)" ]; then
-    echo "this cluster has Myelin's CRDs already, for somebody else: the demo would replace them, and take them along when it goes" >&2
+# ours refuses a cluster of somebody else's in which the demo would only half work, or replace what is another's.
+ours() {
+  local there
+  if [ "$CLUSTER" != current ] || [ -e "$installed" ]; then return; fi
+  if ! kube auth can-i create customresourcedefinitions.apiextensions.k8s.io -q || ! kube auth can-i create clusterroles.rbac.authorization.k8s.io -q; then
+    echo "this cluster does not let you make CustomResourceDefinitions and ClusterRoles, which the demo needs; make demo-down removes its namespace" >&2
     exit 1
   fi
-  touch "$installed"
+  there=$(kube get crd homeservers.myelin.dev workerpools.myelin.dev eventpersistershards.myelin.dev --ignore-not-found -o name)
+  if [ -n "$there" ]; then
+    echo "this cluster has Myelin's CRDs already, for somebody else: the demo would replace them, and take them along when it goes; make demo-down removes its namespace" >&2
+    exit 1
+  fi
+}
+
+install() {
+  ours
+  echo "$namespace" >"$installed"
   manifests | kube apply --server-side -f - >/dev/null
   kube -n "$namespace" get secret demo-registration >/dev/null 2>&1 ||
     kube -n "$namespace" create secret generic demo-registration \
@@ -56,13 +68,32 @@ install() {
   kube -n "$operator" rollout status deployment/myelin-operator --timeout=180s
 }
 
-down() {
-  # A cluster that was made here goes as a whole. In another there are objects outside of the demo's namespace.
-  if use 2>/dev/null && [ "$CLUSTER" = current ] && [ -e "$installed" ]; then
+# without_crds passes on all manifests but the CRDs.
+without_crds() { awk 'BEGIN {RS = "---\n"} !/(^|\n)kind: CustomResourceDefinition\n/ {printf "---\n%s", $0}'; }
+
+# uninstall removes what the demo made in somebody's cluster. The CRDs, and with them every object of theirs, go only if
+# nobody else has come to use them.
+uninstall() {
+  local kind found others=
+  namespace=$(cat "$installed")
+  for kind in homeservers workerpools eventpersistershards; do
+    if [ -z "$(kube get crd "$kind.myelin.dev" --ignore-not-found -o name)" ]; then continue; fi
+    found=$(kube get "$kind.myelin.dev" -A -o 'jsonpath={range .items[*]}{.metadata.namespace}{"\n"}{end}')
+    others+=$(grep -vxF "$namespace" <<<"$found" | sed '/^$/d; s/^/ /' | sort -u | tr -d '\n' || true)
+  done
+  if [ -n "$others" ]; then
+    step "removing the operator; the CRDs stay, since these namespaces use them:$others"
+    manifests | without_crds | kube delete --ignore-not-found -f - >/dev/null
+  else
     step "removing the operator and the CRDs"
     manifests | kube delete --ignore-not-found -f - >/dev/null
-    rm -f "$installed"
   fi
+  rm -f "$installed"
+}
+
+down() {
+  # A cluster that was made here goes as a whole. In another there are objects outside of the demo's namespace.
+  if use 2>/dev/null && [ "$CLUSTER" = current ] && [ -e "$installed" ]; then uninstall; fi
   cluster down
   step "all of the demo is removed"
 }
@@ -79,8 +110,14 @@ up() {
   cluster up
   step "building Myelin and its image"
   make --no-print-directory build
-  cluster image "$image" bin/worker bin/operator
   use
+  # Named by its content, so that a second demo after a change of the code rolls the pods.
+  if [ -z "$image" ] && [ "$CLUSTER" = current ]; then
+    echo "set IMAGE to a name that this cluster can pull: it does not see images that are built here" >&2
+    exit 1
+  fi
+  [ -n "$image" ] || image=myelin.local/myelin:$(cat bin/worker bin/operator | sha256sum | cut -c1-12)
+  cluster image "$image" bin/worker bin/operator
   ln -sf "$KUBECTL" bin/kubectl
 
   step "installing the operator"
@@ -88,6 +125,8 @@ up() {
 
   step "kubectl apply -f config/samples/classic.yaml"
   kube -n "$namespace" apply -f config/samples/classic.yaml
+  # A Homeserver keeps the default image of the day it was made.
+  kube -n "$namespace" patch homeserver demo --type=merge -p "{\"spec\":{\"image\":\"$image\"}}" >/dev/null
   if ! kube -n "$namespace" wait --for=condition=Ready homeserver/demo --timeout=240s; then
     kube -n "$namespace" get homeservers,workerpools,jobs,pods
     exit 1
@@ -102,7 +141,7 @@ up() {
   case $CLUSTER/${TOUR:-full} in
     */none) ;;
     current/*) step "no tour: it needs the pods' network and processes on this machine" ;;
-    *) NAMESPACE=$namespace hack/e2e.sh "${second[@]}" || tour=$? ;;
+    *) NAMESPACE=$namespace hack/e2e.sh --artifacts=e2e,demo "${second[@]}" || tour=$? ;;
   esac
   trap - EXIT
   next
