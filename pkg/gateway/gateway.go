@@ -141,7 +141,11 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, e endpoint) erro
 	case toUser:
 		q.User = who.UserID
 	}
-	return g.forwarder.Forward(internalauth.WithIdentity(r.Context(), who), q, w)
+	err = g.forwarder.Forward(internalauth.WithIdentity(r.Context(), who), q, w)
+	if e.endsSession {
+		g.tokens.forget(token) // the answer leaves when this has returned
+	}
+	return err
 }
 
 // readBody reads a body of at most limit bytes within bodyTimeout.

@@ -177,6 +177,18 @@ func TestARevokedTokenIsForgotten(t *testing.T) {
 	require.Equal(t, 401, do(h, "GET", whoami, "", bearer...).Code)
 }
 
+// Who has logged out, and asks again before the horizon has told of it, is asked of the database.
+func TestATokenIsForgottenWithTheAnswerToItsLogout(t *testing.T) {
+	t.Parallel()
+	for _, path := range []string{"/logout", "/logout/all"} {
+		w, h, _ := build()
+		require.Equal(t, 200, do(h, "GET", "/_matrix/client/v3/account/whoami", "", bearer...).Code)
+		require.Equal(t, 200, do(h, "POST", "/_matrix/client/v3"+path, "", bearer...).Code)
+		delete(w.tokens, alice)
+		require.Equal(t, 401, do(h, "GET", "/_matrix/client/v3/account/whoami", "", bearer...).Code, path)
+	}
+}
+
 func TestATokenRevokedWhileTheDatabaseIsAskedIsNotCached(t *testing.T) {
 	t.Parallel()
 	w, h, _ := build()

@@ -42,6 +42,8 @@ type endpoint struct {
 	affinity affinity
 	access   access
 	maxBody  int64
+	// endsSession: after it the request's own token counts no more.
+	endsSession bool
 }
 
 // versioned lists the endpoints of the client-server API that are served under /_matrix/client/v3 and its older name r0.
@@ -50,8 +52,8 @@ var versioned = []endpoint{
 	{methods: "GET POST", path: "/login", role: roleClient, access: public},
 	{methods: "POST", path: "/register", role: roleClient, access: public},
 	{methods: "GET", path: "/register/available", role: roleClient, access: public},
-	{methods: "POST", path: "/logout", role: roleClient},
-	{methods: "POST", path: "/logout/all", role: roleClient},
+	{methods: "POST", path: "/logout", role: roleClient, endsSession: true},
+	{methods: "POST", path: "/logout/all", role: roleClient, endsSession: true},
 	{methods: "GET", path: "/account/whoami", role: roleClient},
 	{methods: "GET", path: "/capabilities", role: roleClient},
 	{methods: "GET", path: "/devices", role: roleClient},

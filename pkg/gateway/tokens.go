@@ -63,6 +63,10 @@ func (t *tokens) advance(a horizon.Advance) {
 	}
 }
 
+// forget makes the next request with the token ask the database: who has logged out here need not wait for the horizon
+// to tell of it.
+func (t *tokens) forget(token auth.Secret) { t.cache.Invalidate(string(auth.HashToken(token))) }
+
 // resolve returns whose the token is. Errors are those of Resolver, and 503 when the database cannot be asked.
 func (t *tokens) resolve(ctx context.Context, token auth.Secret) (auth.Identity, error) {
 	if token == "" {
