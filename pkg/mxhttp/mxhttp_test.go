@@ -1,15 +1,20 @@
 package mxhttp_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/stretchr/testify/require"
 
 	"github.com/myelin-hs/myelin/pkg/mxerr"
@@ -91,6 +96,30 @@ func TestWriteErrorHidesWhatIsNotForClients(t *testing.T) {
 	mxhttp.WriteError(w, httptest.NewRequest("GET", "/", nil), errors.New("password=hunter2"))
 	require.Equal(t, 500, w.Code)
 	require.JSONEq(t, `{"errcode":"M_UNKNOWN","error":"Internal server error"}`, w.Body.String())
+}
+
+func TestWriteErrorTellsAnOutageFromADefect(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		err    error
+		status int
+	}{
+		"nobody listens":             {&net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}, 503},
+		"the connection broke":       {io.ErrUnexpectedEOF, 503},
+		"Postgres shuts down":        {&pgconn.PgError{Code: "57P01"}, 503},
+		"Postgres starts":            {&pgconn.PgError{Code: "57P03"}, 503},
+		"Postgres has no room":       {&pgconn.PgError{Code: "53300"}, 503},
+		"it took too long":           {context.DeadlineExceeded, 503},
+		"a statement that is wrong":  {&pgconn.PgError{Code: "42601"}, 500},
+		"data that is not for a row": {&pgconn.PgError{Code: "22021"}, 500},
+	}
+	for name, tt := range tests {
+		w := httptest.NewRecorder()
+		mxhttp.WriteError(w, httptest.NewRequest("GET", "/", nil), fmt.Errorf("read: %w", tt.err))
+		require.Equal(t, tt.status, w.Code, name)
+		require.Equal(t, tt.status == 503, w.Header().Get("Retry-After") != "", name)
+		require.NotContains(t, w.Body.String(), tt.err.Error(), name)
+	}
 }
 
 func TestWriteErrorSaysWhenToComeAgain(t *testing.T) {

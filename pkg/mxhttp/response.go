@@ -4,9 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"strconv"
+	"strings"
+	"time"
 
 	"github.com/myelin-hs/myelin/pkg/mxerr"
 )
@@ -34,11 +38,15 @@ func WriteRaw(w http.ResponseWriter, status int, body []byte) {
 	_, _ = w.Write(body) // the client has gone: nobody is left to tell
 }
 
-// WriteError answers with err: an [mxerr.Error] as it is, anything else as 500 M_UNKNOWN with a text that gives
-// nothing away. This is where errors of the server, 5xx, are logged, once. A client that has gone away is no error.
+// WriteError answers with err: an [mxerr.Error] as it is; what comes of a database that is away, or too slow, as 503
+// M_UNKNOWN with a hint to come again; anything else as 500 M_UNKNOWN. Neither text gives anything away. This is where errors of the server, 5xx, are logged, once. A client that has gone away is no error.
 func WriteError(w http.ResponseWriter, r *http.Request, err error) {
 	api := mxerr.As(err)
-	if api == nil {
+	switch {
+	case api != nil:
+	case isOutage(err):
+		api = mxerr.Unavailable(2*time.Second, "The server cannot answer at the moment").WithCause(err)
+	default:
 		api = mxerr.Internal(err)
 	}
 	if api.Status() >= http.StatusInternalServerError {
@@ -57,4 +65,19 @@ func WriteError(w http.ResponseWriter, r *http.Request, err error) {
 		w.Header().Set("Retry-After", strconv.FormatInt(api.RetryAfterSeconds(), 10))
 	}
 	WriteJSON(w, api.Status(), api)
+}
+
+// isOutage reports whether err says that something this server needs is away or overloaded, rather than that something
+// is wrong.
+func isOutage(err error) bool {
+	if errors.As(err, new(*net.OpError)) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, context.DeadlineExceeded) {
+		return true
+	}
+	var server interface{ SQLState() string } // of Postgres
+	if !errors.As(err, &server) {
+		return false
+	}
+	state := server.SQLState()
+	// Connection exceptions, insufficient resources, and an operator's intervention such as a restart.
+	return strings.HasPrefix(state, "08") || strings.HasPrefix(state, "53") || strings.HasPrefix(state, "57P")
 }
