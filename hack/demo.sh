@@ -41,23 +41,24 @@ manifests() {
   fi
 }
 
-# ours refuses a cluster of somebody else's in which the demo would only half work, or replace what is another's.
+# ours refuses a cluster of somebody else's in which the demo would only half work, or replace what is another's, before
+# anything is made there.
 ours() {
   local there
-  if [ "$CLUSTER" != current ] || [ -e "$installed" ]; then return; fi
+  if ! use 2>/dev/null; then KUBECTL=kubectl installed=; fi
+  if [ -e "$installed" ]; then return; fi
   if ! kube auth can-i create customresourcedefinitions.apiextensions.k8s.io -q || ! kube auth can-i create clusterroles.rbac.authorization.k8s.io -q; then
-    echo "this cluster does not let you make CustomResourceDefinitions and ClusterRoles, which the demo needs; make demo-down removes its namespace" >&2
+    echo "this cluster does not let you make CustomResourceDefinitions and ClusterRoles, which the demo needs" >&2
     exit 1
   fi
   there=$(kube get crd homeservers.myelin.dev workerpools.myelin.dev eventpersistershards.myelin.dev --ignore-not-found -o name)
   if [ -n "$there" ]; then
-    echo "this cluster has Myelin's CRDs already, for somebody else: the demo would replace them, and take them along when it goes; make demo-down removes its namespace" >&2
+    echo "this cluster has Myelin's CRDs already, for somebody else: the demo would replace them, and take them along when it goes" >&2
     exit 1
   fi
 }
 
 install() {
-  ours
   echo "$namespace" >"$installed"
   manifests | kube apply --server-side -f - >/dev/null
   kube -n "$namespace" get secret demo-registration >/dev/null 2>&1 ||
@@ -106,6 +107,7 @@ up() {
   trap unfinished EXIT
   step "checking this machine"
   cluster preflight
+  if [ "${CLUSTER:-}" = current ]; then ours; fi
   step "starting the cluster, Postgres and Redis"
   cluster up
   step "building Myelin and its image"

@@ -72,9 +72,13 @@ func preflightCurrent(ctx context.Context, r *Report) {
 	name, err := currentContext(ctx)
 	confirmed := err == nil && name != "" && os.Getenv("CONFIRM") == name
 	r.add("context", confirmed, fmt.Sprintf("the current context is %q, CONFIRM is %q", name, os.Getenv("CONFIRM")), "Set CONFIRM to the name of the current context")
-	for _, v := range []string{"MYELIN_POSTGRES_URI", "MYELIN_REDIS_URI"} {
-		set := os.Getenv(v) != ""
-		r.add(v, set, map[bool]string{true: "given", false: "not given"}[set], "Set it to a server that the cluster's pods reach")
+	for _, v := range []struct{ name, remedy string }{
+		{"MYELIN_POSTGRES_URI", "Set it to a server that the cluster's pods reach"},
+		{"MYELIN_REDIS_URI", "Set it to a server that the cluster's pods reach"},
+		{"IMAGE", "Set it to a name that the cluster can pull: it does not see images that are built here"},
+	} {
+		set := os.Getenv(v.name) != ""
+		r.add(v.name, set, map[bool]string{true: "given", false: "not given"}[set], v.remedy)
 	}
 }
 
