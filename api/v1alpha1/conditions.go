@@ -53,6 +53,7 @@ const (
 	ReasonReplicasNotReady   = "ReplicasNotReady"
 	ReasonRollingOut         = "RollingOut"
 	ReasonRolloutStuck       = "RolloutStuck"
+	ReasonDeploymentRefused  = "DeploymentRefused"
 	ReasonHomeserverMissing  = "HomeserverMissing"
 	ReasonWaitingForDatabase = "WaitingForDatabase"
 

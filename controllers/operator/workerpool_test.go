@@ -177,6 +177,22 @@ func TestForeignDeploymentIsLeftAlone(t *testing.T) {
 	require.Equal(t, foreign.ResourceVersion, s.deployment("demo-persister").ResourceVersion)
 }
 
+// What only the API server finds wrong with the Deployment is said in the status, and heals with the next change.
+func TestRefusedDeploymentIsToldOf(t *testing.T) {
+	t.Parallel()
+	s := newSpace(t)
+	s.demo()
+	s.create(object(t, poolYAML, `{spec: {nodeSelector: {"a b": c}}}`))
+	s.start()
+	s.finish(s.running(), result("Migrated", "", "db-1"))
+	wp := s.poolCondition("demo-persister", v1alpha1.ConditionStalled, "True", v1alpha1.ReasonDeploymentRefused)
+	require.Contains(t, meta.FindStatusCondition(wp.Status.Conditions, v1alpha1.ConditionReady).Message, "nodeSelector")
+	wp.Spec.NodeSelector = nil
+	require.NoError(t, cluster.Update(t.Context(), &wp))
+	s.ready("demo-persister", 1)
+	s.poolCondition("demo-persister", v1alpha1.ConditionReady, "True", v1alpha1.ReasonAllReplicasReady)
+}
+
 func TestChangesBySomebodyElseAreUndone(t *testing.T) {
 	t.Parallel()
 	s := newSpace(t)

@@ -91,6 +91,11 @@ func PoolReady(desired int32, waiting *Verdict, d *DeploymentSeen) (ready Verdic
 	return ready, reconciling, nil
 }
 
+// Refused is the verdict for a pool whose Deployment the API server finds invalid.
+func Refused(why string) Verdict {
+	return no(v1alpha1.ReasonDeploymentRefused, "The API server refuses the pool's Deployment; mend the spec: "+shorten(why))
+}
+
 // NameTaken is the verdict for an object whose name another controller's object has.
 func NameTaken(kind, name string) Verdict {
 	return no(v1alpha1.ReasonNameTaken, fmt.Sprintf("An object named %q that this %s would have to make belongs to something else: choose another name.", name, kind))

@@ -61,10 +61,18 @@ func (c *Controller) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	}
 	action, waiting := plan.Pool(wp.Spec.HomeserverRef.Name, s.forPool(), s.deployment != nil)
 	err = c.carryOut(ctx, &wp, s, action)
-	if taken := errors.Is(err, apply.ErrNameTaken); taken || err == nil {
-		return apply.Settle(ctrl.Result{}, c.writeStatus(ctx, &wp, s, waiting, taken))
+	var stuck *plan.Verdict // until somebody changes something
+	switch {
+	case errors.Is(err, apply.ErrNameTaken):
+		v := plan.NameTaken("WorkerPool", wp.Name)
+		stuck = &v
+	case apierrors.IsInvalid(err):
+		v := plan.Refused(err.Error())
+		stuck = &v
+	case err != nil:
+		return ctrl.Result{}, err
 	}
-	return ctrl.Result{}, err
+	return apply.Settle(ctrl.Result{}, c.writeStatus(ctx, &wp, s, waiting, stuck))
 }
 
 func (c *Controller) ofHomeserver(ctx context.Context, o client.Object) []ctrl.Request {

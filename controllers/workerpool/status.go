@@ -11,7 +11,7 @@ import (
 )
 
 // writeStatus builds the status anew from what was seen, and writes it if it differs.
-func (c *Controller) writeStatus(ctx context.Context, wp *v1alpha1.WorkerPool, s *seen, waiting *plan.Verdict, taken bool) error {
+func (c *Controller) writeStatus(ctx context.Context, wp *v1alpha1.WorkerPool, s *seen, waiting, stuck *plan.Verdict) error {
 	before := wp.DeepCopy()
 	status := &wp.Status
 	status.ObservedGeneration = wp.Generation
@@ -23,9 +23,8 @@ func (c *Controller) writeStatus(ctx context.Context, wp *v1alpha1.WorkerPool, s
 		status.UpdatedReplicas = s.deployment.Status.UpdatedReplicas
 	}
 	ready, reconciling, stalled := plan.PoolReady(replicas(wp), waiting, s.forReady())
-	if taken {
-		ready = plan.NameTaken("WorkerPool", wp.Name)
-		stalled = &ready
+	if stuck != nil {
+		ready, stalled = *stuck, stuck
 	}
 	plan.SetProgress(&status.Conditions, ready, reconciling, stalled, wp.Generation)
 	if equality.Semantic.DeepEqual(before.Status, wp.Status) {
