@@ -141,7 +141,7 @@ func advice(r Result) string {
 		v1alpha1.ReasonDatabaseClaimed:              "Give this Homeserver a database of its own: the one that the secret names is another's.",
 		v1alpha1.ReasonMigrationFailed:              "Look at the logs of the migration Job's pod.",
 	}[r.Reason]
-	return strings.TrimSpace(shorten(r.Message) + " " + todo)
+	return strings.TrimSuffix(shorten(r.Message), ".") + ". " + todo
 }
 
 func shorten(s string) string {

@@ -63,6 +63,15 @@ func TestMigrationSaysWhyAPodDoesNotStart(t *testing.T) {
 	require.Contains(t, d.Ready.Message, "no such image")
 }
 
+func TestMigrationSaysWhatToDoInASentenceOfItsOwn(t *testing.T) {
+	t.Parallel()
+	for _, message := range []string{"No such host", "No such host."} {
+		newest := &plan.Attempt{Number: 1, Finished: true, Result: &plan.Result{Reason: "DatabaseUnreachable", Message: message}}
+		d := plan.Migration(plan.MigrationSeen{Inputs: "new", Newest: newest, Now: time.Unix(1, 0)})
+		require.Contains(t, d.Ready.Message, "No such host. Mend the host and port")
+	}
+}
+
 func TestParseResult(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct{ message, reason, contains string }{
