@@ -121,23 +121,28 @@ func (a *API) move(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// drain is passed on to the worker that it is about.
+// drain is passed on to the worker that it is about. The last live event persister keeps its shards: without it no room
+// could be written.
 func (a *API) drain(w http.ResponseWriter, r *http.Request) error {
 	id, err := strconv.ParseInt(r.PathValue("worker"), 10, 64)
 	if err != nil {
 		return mxerr.InvalidParam("worker %q is not a worker id", r.PathValue("worker"))
 	}
+	if err := a.o.Lease.Refresh(r.Context()); err != nil {
+		return unreachable(err)
+	}
+	table := a.o.Lease.Table()
+	worker, ok := table.Worker(id)
+	if !ok {
+		return mxerr.NotFound("There is no live worker %d", id)
+	}
+	if live := table.WorkersWithRole(lease.RolePersister); len(live) == 1 && live[0].ID == id {
+		return mxerr.Unknown(http.StatusConflict, "Worker %d is the last live event persister: without it no room can be written; scale its pool up first", id)
+	}
 	if id == a.o.Lease.ID() {
 		a.o.Drain()
 		w.WriteHeader(http.StatusAccepted)
 		return nil
-	}
-	if err := a.o.Lease.Refresh(r.Context()); err != nil {
-		return unreachable(err)
-	}
-	worker, ok := a.o.Lease.Table().Worker(id)
-	if !ok {
-		return mxerr.NotFound("There is no live worker %d", id)
 	}
 	if err := a.o.Remote(worker.Addr).Drain(r.Context(), id); err != nil {
 		return mxerr.Unknown(http.StatusBadGateway, "Worker %d at %s cannot be told", id, worker.Addr).WithCause(err)

@@ -64,7 +64,7 @@ func (f *Forwarder) attempt(ctx context.Context, to Worker, q *Request, w http.R
 	}
 	if resp.Header.Get(headerRefused) != "" {
 		slog.ErrorContext(ctx, "a worker does not believe this one's requests: do they have the same credential, and the right time?", "worker", to.ID, "addr", to.Addr)
-		return failed, hint{}, mxerr.Internal(errors.New("internal request refused"))
+		return failed, hint{}, unavailable("A worker does not accept this one's requests at the moment")
 	}
 	if elsewhere(resp.StatusCode, resp.Header) {
 		_, _ = io.CopyN(io.Discard, resp.Body, headSize) // so that the connection is kept
