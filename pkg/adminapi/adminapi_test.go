@@ -88,7 +88,7 @@ func (w worker) awaitClaims(t *testing.T) {
 	t.Helper()
 	require.Eventually(t, func() bool {
 		return !slices.ContainsFunc(w.status(t).Shards, func(s admin.Shard) bool { return !s.Claimed })
-	}, 20*time.Second, 10*time.Millisecond)
+	}, time.Minute, 10*time.Millisecond)
 }
 
 func open(t *testing.T) *pgxpool.Pool {

@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-const patience = 20 * time.Second
+const patience = time.Minute
 
 func connect(t *testing.T, uri string) *pgx.Conn {
 	t.Helper()

@@ -17,7 +17,7 @@ func TestPlannedMove(t *testing.T) {
 	c := newCluster(t)
 	a, b := c.join("a", quick), c.join("b", quick)
 	g := c.join("g", quick, "gateway")
-	c.eventually(5*time.Second, "even", func() bool { return c.settled(a, b) })
+	c.eventually("even", func() bool { return c.settled(a, b) })
 	shard := -1
 	for s := range a.Held() {
 		shard = s
@@ -44,7 +44,7 @@ func TestMoveToAnyOther(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
 	a, b := c.join("a", quick), c.join("b", quick)
-	c.eventually(5*time.Second, "even", func() bool { return c.settled(a, b) })
+	c.eventually("even", func() bool { return c.settled(a, b) })
 	owner := a.Table().Lease(5).Owner
 	moved, err := a.Move(t.Context(), 5, 0)
 	require.NoError(t, err)
@@ -57,7 +57,7 @@ func TestMovesThatMakeNoSense(t *testing.T) {
 	c := newCluster(t)
 	a := c.join("a", quick)
 	g := c.join("g", quick, "gateway")
-	c.eventually(5*time.Second, "all", func() bool { return c.settled(a) })
+	c.eventually("all", func() bool { return c.settled(a) })
 	_, err := g.Move(t.Context(), 3, g.ID())
 	require.ErrorIs(t, err, ErrUnfit, "a gateway")
 	_, err = g.Move(t.Context(), 3, 999)
@@ -75,7 +75,7 @@ func TestFailedQuiescenceGoesOnServing(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
 	a := c.join("a", quick)
-	c.eventually(5*time.Second, "all", func() bool { return c.settled(a) })
+	c.eventually("all", func() bool { return c.settled(a) })
 	failed := make(chan struct{})
 	tries := 0
 	a.onQuiesce(func(_ context.Context, shard int) error {
@@ -104,7 +104,7 @@ func TestDestinationGoneWhileQuiescing(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
 	a := c.join("a", quick)
-	c.eventually(5*time.Second, "all", func() bool { return c.settled(a) })
+	c.eventually("all", func() bool { return c.settled(a) })
 	var quiesced sync.Map // shards
 	a.onQuiesce(func(ctx context.Context, shard int) error {
 		quiesced.Store(shard, true)
@@ -115,9 +115,9 @@ func TestDestinationGoneWhileQuiescing(t *testing.T) {
 	// Live by its row only. The balancer begins to give to it, and finds that it is gone.
 	c.exec(`INSERT INTO worker (pod, addr, pool, roles, protocol, state, expires_at)
 		VALUES ('ghost', 'ghost:1', 'p', '{persister}', 1, 1, clock_timestamp() + interval '1 hour')`)
-	c.eventually(10*time.Second, "a move begins", func() bool { return c.seen() > from })
-	c.eventually(10*time.Second, "a serves all, and no target is left", func() bool { return c.settled(a) })
-	c.eventually(10*time.Second, "what was quiesced is served", func() bool {
+	c.eventually("a move begins", func() bool { return c.seen() > from })
+	c.eventually("a serves all, and no target is left", func() bool { return c.settled(a) })
+	c.eventually("what was quiesced is served", func() bool {
 		all := true
 		quiesced.Range(func(shard, _ any) bool {
 			calls := c.history(from, shard.(int))
@@ -135,13 +135,13 @@ func TestUnclaimedShardsAreTakenBack(t *testing.T) {
 	tm := quick
 	tm.unclaimed = 500 * time.Millisecond
 	a := c.join("a", tm)
-	c.eventually(5*time.Second, "all", func() bool { return c.settled(a) })
+	c.eventually("all", func() bool { return c.settled(a) })
 	// It heartbeats, as far as anybody can tell, but never claims.
 	c.exec(`INSERT INTO worker (pod, addr, pool, roles, protocol, state, expires_at)
 		VALUES ('sleeper', 'sleeper:1', 'p', '{persister}', 1, 1, clock_timestamp() + interval '1 hour')`)
-	c.eventually(5*time.Second, "the balancer gives to it", func() bool { return a.serves() < 64 })
+	c.eventually("the balancer gives to it", func() bool { return a.serves() < 64 })
 	gave := time.Now()
-	c.eventually(10*time.Second, "a has all again", func() bool { return c.settled(a) })
+	c.eventually("a has all again", func() bool { return c.settled(a) })
 	require.Greater(t, time.Since(gave), 200*time.Millisecond, "not before it had its time")
 	require.NotZero(t, c.count(`SELECT count(*) FROM audit WHERE new_owner <> $1`, a.ID()))
 }
@@ -152,7 +152,7 @@ func TestUnknownOutcomeOfATransfer(t *testing.T) {
 	tm := quick
 	tm.statement = 150 * time.Millisecond
 	a := c.join("a", tm)
-	c.eventually(5*time.Second, "all", func() bool { return c.settled(a) })
+	c.eventually("all", func() bool { return c.settled(a) })
 	_, epoch, _ := c.owner(9)
 	// A block that takes long keeps the transfer from being written until its sender has given it up.
 	block := make(chan pgx.Tx, 1)
@@ -170,11 +170,11 @@ func TestUnknownOutcomeOfATransfer(t *testing.T) {
 	b := c.join("b", tm)
 	go func() { _, _ = a.Move(t.Context(), 9, b.ID()) }()
 	tx := <-block
-	c.eventually(10*time.Second, "the epoch is being raised", func() bool { return c.waiting("%epoch = s.epoch + 1 FROM l%") > 0 })
-	c.eventually(10*time.Second, "the others move on meanwhile", func() bool { return b.serves() > 20 })
+	c.eventually("the epoch is being raised", func() bool { return c.waiting("%epoch = s.epoch + 1 FROM l%") > 0 })
+	c.eventually("the others move on meanwhile", func() bool { return b.serves() > 20 })
 	require.NotContains(t, b.Held(), 9)
 	require.NoError(t, tx.Commit(t.Context()))
-	c.eventually(10*time.Second, "everything is served once", func() bool { return c.settled(a, b) })
+	c.eventually("everything is served once", func() bool { return c.settled(a, b) })
 	_, now, _ := c.owner(9)
 	require.Greater(t, now, epoch)
 }
@@ -183,7 +183,7 @@ func TestRaiseSettlesWhatIsInFlight(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
 	a := c.join("a", quick)
-	c.eventually(5*time.Second, "all", func() bool { return c.settled(a) })
+	c.eventually("all", func() bool { return c.settled(a) })
 	_, epoch, _ := c.owner(9)
 	tx, err := c.block("lost", a.ID(), 9, epoch)
 	require.NoError(t, err)
@@ -197,7 +197,7 @@ func TestRaiseSettlesWhatIsInFlight(t *testing.T) {
 		epochs, err := a.Raise(t.Context(), map[int]int64{9: epoch, 10: 12345})
 		done <- result{epochs, err}
 	}()
-	c.eventually(5*time.Second, "it waits for the block", func() bool { return c.waiting("%epoch = s.epoch + 1 FROM l%") > 0 })
+	c.eventually("it waits for the block", func() bool { return c.waiting("%epoch = s.epoch + 1 FROM l%") > 0 })
 	require.Empty(t, done)
 	require.NoError(t, tx.Commit(t.Context()))
 	r := <-done

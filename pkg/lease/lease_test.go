@@ -74,7 +74,7 @@ CREATE TRIGGER audit BEFORE UPDATE ON shard_lease FOR EACH ROW EXECUTE FUNCTION 
 	require.NoError(t, err)
 	c := &cluster{t: t, uri: uri, db: db, peers: map[string]*Manager{}, down: map[string]bool{}}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), time.Minute)
 		defer cancel()
 		var wrong int
 		err := db.QueryRow(ctx, `SELECT count(*) FROM audit WHERE new_epoch <= old_epoch`).Scan(&wrong)
@@ -98,9 +98,9 @@ func (c *cluster) count(sql string, args ...any) (n int) {
 }
 
 // eventually waits without sleeping longer than needed.
-func (c *cluster) eventually(within time.Duration, what string, ok func() bool) {
+func (c *cluster) eventually(what string, ok func() bool) {
 	c.t.Helper()
-	require.Eventually(c.t, ok, within, 2*time.Millisecond, what)
+	require.Eventually(c.t, ok, time.Minute, 2*time.Millisecond, what)
 }
 
 func (c *cluster) Nudge(_ context.Context, addr string) error {

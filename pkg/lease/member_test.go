@@ -14,17 +14,16 @@ func TestDrainGivesEverythingAway(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
 	a, b, d := c.join("a", timing{}), c.join("b", timing{}), c.join("d", timing{})
-	c.eventually(10*time.Second, "even", func() bool { return c.settled(a, b, d) })
+	c.eventually("even", func() bool { return c.settled(a, b, d) })
 	for _, n := range []*node{a, b} {
 		began := time.Now()
 		require.NoError(t, n.Drain(t.Context()))
 		t.Logf("drained %v", time.Since(began))
-		require.Less(t, time.Since(began), 5*time.Second)
 		require.Zero(t, n.serves())
 		require.Equal(t, Dead, c.state(n.ID()))
 		require.Zero(t, c.count(`SELECT count(*) FROM shard_lease WHERE owner = $1 OR owner IS NULL`, n.ID()))
 	}
-	c.eventually(5*time.Second, "the last has all", func() bool { return c.settled(d) })
+	c.eventually("the last has all", func() bool { return c.settled(d) })
 	require.NoError(t, a.Refresh(t.Context()), "who left still learns who has its rooms")
 	require.Equal(t, d.ID(), a.Table().Lease(0).Owner)
 	require.Empty(t, a.err, "Run goes on")
@@ -35,14 +34,14 @@ func TestDrainGivesEverythingAway(t *testing.T) {
 	require.Equal(t, 64, c.count(`SELECT count(*) FROM shard_lease WHERE owner IS NULL AND NOT claimed`))
 
 	e := c.join("e", timing{})
-	c.eventually(2*time.Second, "a joiner heals at once", func() bool { return c.settled(e) })
+	c.eventually("a joiner heals at once", func() bool { return c.settled(e) })
 }
 
 func TestDrainWaitsForTheBlockInFlight(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
 	a, b := c.join("a", quick), c.join("b", quick)
-	c.eventually(5*time.Second, "even", func() bool { return c.settled(a, b) })
+	c.eventually("even", func() bool { return c.settled(a, b) })
 	var slow int
 	for s := range a.Held() {
 		slow = s
@@ -56,34 +55,34 @@ func TestDrainWaitsForTheBlockInFlight(t *testing.T) {
 	})
 	done := make(chan error, 1)
 	go func() { done <- a.Drain(t.Context()) }()
-	c.eventually(5*time.Second, "all others are gone", func() bool { return a.serves() == 1 && b.serves() == 63 })
+	c.eventually("all others are gone", func() bool { return a.serves() == 1 && b.serves() == 63 })
 	require.Empty(t, done)
 	owner, _, _ := c.owner(slow)
 	require.Equal(t, a.ID(), owner)
 	close(release)
 	require.NoError(t, <-done)
-	c.eventually(5*time.Second, "b has all", func() bool { return c.settled(b) })
+	c.eventually("b has all", func() bool { return c.settled(b) })
 }
 
 func TestTwoDrainsAtOnce(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
 	a, b, d := c.join("a", quick), c.join("b", quick), c.join("d", quick)
-	c.eventually(10*time.Second, "even", func() bool { return c.settled(a, b, d) })
+	c.eventually("even", func() bool { return c.settled(a, b, d) })
 	done := make(chan error, 2)
 	for _, n := range []*node{a, b} {
 		go func() { done <- n.Drain(t.Context()) }()
 	}
 	require.NoError(t, <-done)
 	require.NoError(t, <-done)
-	c.eventually(5*time.Second, "the last has all", func() bool { return c.settled(d) })
+	c.eventually("the last has all", func() bool { return c.settled(d) })
 }
 
 func TestSelfFence(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
 	a := c.join("a", timing{heartbeat: 50 * time.Millisecond, statement: 100 * time.Millisecond, fence: 400 * time.Millisecond})
-	c.eventually(5*time.Second, "all", func() bool { return c.settled(a) })
+	c.eventually("all", func() bool { return c.settled(a) })
 	_, epoch, _ := c.owner(7)
 	from := c.seen()
 
@@ -91,12 +90,12 @@ func TestSelfFence(t *testing.T) {
 	require.NoError(t, err)
 	_, err = tx.Exec(t.Context(), `SELECT FROM worker WHERE worker_id = $1 FOR UPDATE`, a.ID()) // heartbeats hang
 	require.NoError(t, err)
-	c.eventually(5*time.Second, "it fences itself", func() bool { _, ok := a.OwnLease(7); return !ok })
+	c.eventually("it fences itself", func() bool { _, ok := a.OwnLease(7); return !ok })
 	require.Empty(t, a.Held())
 	require.Error(t, a.Refresh(t.Context()))
 	require.NoError(t, tx.Rollback(t.Context()))
 
-	c.eventually(5*time.Second, "it goes on", func() bool { return c.settled(a) })
+	c.eventually("it goes on", func() bool { return c.settled(a) })
 	own, ok := a.OwnLease(7)
 	require.True(t, ok)
 	require.Equal(t, epoch, own)
@@ -135,7 +134,7 @@ func TestAnUnchangedTableIsNotSentAgain(t *testing.T) {
 	require.Nil(t, fourth.leases)
 	require.Len(t, fourth.workers, 2)
 	had := fourth.digests
-	c.eventually(5*time.Second, "an expiry is a change", func() bool {
+	c.eventually("an expiry is a change", func() bool {
 		a, err := g.rows.beat(t.Context(), conn, had)
 		require.NoError(t, err)
 		return a.workers != nil

@@ -11,16 +11,16 @@ func TestJoinersGetTheirShare(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
 	a := c.join("a", timing{})
-	c.eventually(5*time.Second, "the first has all", func() bool { return c.settled(a) })
+	c.eventually("the first has all", func() bool { return c.settled(a) })
 	require.Equal(t, 64, a.serves())
 
 	began := time.Now()
 	b := c.join("b", timing{})
-	c.eventually(5*time.Second, "the second has half", func() bool { return c.settled(a, b) })
+	c.eventually("the second has half", func() bool { return c.settled(a, b) })
 	t.Logf("the second joiner had its share after %v", time.Since(began))
 	began = time.Now()
 	d := c.join("d", timing{})
-	c.eventually(5*time.Second, "the third has a third", func() bool { return c.settled(a, b, d) })
+	c.eventually("the third has a third", func() bool { return c.settled(a, b, d) })
 	t.Logf("the third joiner had its share after %v", time.Since(began))
 
 	require.Equal(t, 32+21, c.count(`SELECT count(*) FROM audit WHERE old_owner IS NOT NULL`), "no more moves than needed")
@@ -34,7 +34,7 @@ func TestWithoutPersistersShardsWaitForOne(t *testing.T) {
 	require.NoError(t, g.Refresh(t.Context()))
 	require.Zero(t, g.Table().Lease(0).Owner)
 	p := c.join("p", quick)
-	c.eventually(time.Second, "the persister has all", func() bool { return c.settled(p) })
+	c.eventually("the persister has all", func() bool { return c.settled(p) })
 	require.Zero(t, g.serves())
 }
 
@@ -42,7 +42,7 @@ func TestTwoBalancersAreHarmless(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
 	a := c.join("a", quick)
-	c.eventually(5*time.Second, "the first has all", func() bool { return c.settled(a) })
+	c.eventually("the first has all", func() bool { return c.settled(a) })
 	b := c.join("b", quick)
 	for _, n := range []*node{a, b} {
 		n.mu.Lock()
@@ -54,7 +54,7 @@ func TestTwoBalancersAreHarmless(t *testing.T) {
 		n.Manager.mu.Unlock()
 		n.mu.Unlock()
 	}
-	c.eventually(5*time.Second, "both have half", func() bool { return c.settled(a, b) })
+	c.eventually("both have half", func() bool { return c.settled(a, b) })
 	require.Equal(t, 32, c.count(`SELECT count(*) FROM audit WHERE old_owner IS NOT NULL`), "no more moves than one balancer makes")
 }
 
@@ -98,16 +98,16 @@ func TestTheBalancersTermPassesOn(t *testing.T) {
 	tm := quick
 	tm.leaderTTL = time.Second
 	a := c.join("a", tm)
-	c.eventually(5*time.Second, "a leads", func() bool {
+	c.eventually("a leads", func() bool {
 		return c.count(`SELECT count(*) FROM leader WHERE name = 'balancer' AND worker_id = $1`, a.ID()) == 1
 	})
 	b := c.join("b", tm)
 	first := c.count(`SELECT term FROM leader WHERE name = 'balancer'`)
 	a.kill()
-	c.eventually(10*time.Second, "b leads in a later term", func() bool {
+	c.eventually("b leads in a later term", func() bool {
 		return c.count(`SELECT count(*) FROM leader WHERE name = 'balancer' AND worker_id = $1 AND term > $2`, b.ID(), first) == 1
 	})
-	c.eventually(10*time.Second, "b has all", func() bool { return c.settled(b) })
+	c.eventually("b has all", func() bool { return c.settled(b) })
 }
 
 func TestOldRowsOfDeadWorkersAreForgotten(t *testing.T) {
@@ -116,5 +116,5 @@ func TestOldRowsOfDeadWorkersAreForgotten(t *testing.T) {
 	c.exec(`INSERT INTO worker (pod, addr, pool, roles, protocol, state, expires_at)
 	        SELECT 'old', 'x', 'p', '{persister}', 1, 3, clock_timestamp() - h * interval '1 hour' FROM unnest('{1,23,25,48}'::int[]) h`)
 	c.join("a", quick)
-	c.eventually(5*time.Second, "a day is kept", func() bool { return c.count(`SELECT count(*) FROM worker WHERE state = 3`) == 2 })
+	c.eventually("a day is kept", func() bool { return c.count(`SELECT count(*) FROM worker WHERE state = 3`) == 2 })
 }

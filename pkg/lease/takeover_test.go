@@ -19,31 +19,33 @@ func (c *cluster) state(worker int64) State {
 	return State(c.count(`SELECT state FROM worker WHERE worker_id = $1`, worker))
 }
 
+// patient: no heartbeat expires during a test, so what is taken over was taken over for another reason.
+var patient = timing{ttl: time.Hour}
+
 func TestTakeoverAfterRefusedDials(t *testing.T) {
 	t.Parallel()
 	for name, withPeer := range map[string]bool{"a second peer confirms": true, "there is no second peer": false} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c := newCluster(t)
-			dead, b := c.join("dead", timing{}), c.join("b", timing{})
+			dead, b := c.join("dead", patient), c.join("b", patient)
 			left := []*node{b}
 			if withPeer {
-				left = append(left, c.join("d", timing{}))
+				left = append(left, c.join("d", patient))
 			}
-			c.eventually(10*time.Second, "even", func() bool { return c.settled(append(left, dead)...) })
+			c.eventually("even", func() bool { return c.settled(append(left, dead)...) })
 			dead.kill()
 			began := time.Now()
 			b.Suspect(dead.ID(), Refused)
 			b.Suspect(dead.ID(), Refused)
-			c.eventually(5*time.Second, "all shards are served again", func() bool {
+			c.eventually("all shards are served again", func() bool {
 				return c.count(`SELECT count(*) FROM shard_lease WHERE owner <> $1 AND claimed`, dead.ID()) == 64
 			})
 			took := time.Since(began)
 			t.Logf("recovered %v after the first refused dial", took)
 			require.GreaterOrEqual(t, took, 250*time.Millisecond)
-			require.Less(t, took, 2500*time.Millisecond, "long before the heartbeat expires")
 			require.Equal(t, Dead, c.state(dead.ID()))
-			c.eventually(5*time.Second, "even", func() bool { return c.settled(left...) })
+			c.eventually("even", func() bool { return c.settled(left...) })
 		})
 	}
 }
@@ -60,14 +62,14 @@ func TestASuspicionThatIsNotBorneOut(t *testing.T) {
 	}
 
 	b.Suspect(a.ID(), Refused) // a second peer reaches it
-	c.eventually(5*time.Second, "taken up", func() bool { return !investigated() })
-	c.eventually(5*time.Second, "looked into", investigated)
+	c.eventually("taken up", func() bool { return !investigated() })
+	c.eventually("looked into", investigated)
 	require.Equal(t, Live, c.state(a.ID()))
 
 	c.refuse(a.addr) // nobody reaches it, but its heart beats
 	b.Suspect(a.ID(), Refused)
-	c.eventually(5*time.Second, "taken up", func() bool { return !investigated() })
-	c.eventually(5*time.Second, "looked into", investigated)
+	c.eventually("taken up", func() bool { return !investigated() })
+	c.eventually("looked into", investigated)
 	require.Equal(t, Live, c.state(a.ID()))
 
 	for _, why := range []Evidence{OtherWorker, Expired} { // the rows say otherwise
@@ -102,8 +104,8 @@ func TestAfterAPauseOfTheDatabaseNobodyIsDeclaredDead(t *testing.T) {
 	tm := quick
 	tm.statement = 200 * time.Millisecond
 	a, b := c.join("a", tm), c.join("b", tm)
-	c.eventually(5*time.Second, "even", func() bool { return c.settled(a, b) })
-	c.eventually(10*time.Second, "the server started long ago", func() bool {
+	c.eventually("even", func() bool { return c.settled(a, b) })
+	c.eventually("the server started long ago", func() bool {
 		return c.count(`SELECT count(*) WHERE pg_postmaster_start_time() < clock_timestamp() - $1 * interval '1 second'`, 2*tm.ttl.Seconds()) == 1
 	})
 	from := c.seen()
@@ -111,15 +113,15 @@ func TestAfterAPauseOfTheDatabaseNobodyIsDeclaredDead(t *testing.T) {
 	require.NoError(t, err)
 	_, err = tx.Exec(t.Context(), `LOCK TABLE worker`)
 	require.NoError(t, err)
-	c.eventually(10*time.Second, "every heartbeat expired long ago", func() bool {
+	c.eventually("every heartbeat expired long ago", func() bool {
 		var expired int
 		err := tx.QueryRow(t.Context(), `SELECT count(*) FROM worker WHERE expires_at < clock_timestamp() - interval '500 ms'`).Scan(&expired)
 		require.NoError(t, err)
 		return expired == 2
 	})
 	require.NoError(t, tx.Commit(t.Context()))
-	c.eventually(5*time.Second, "both go on", func() bool { return c.settled(a, b) })
-	c.eventually(5*time.Second, "and may judge again", func() bool {
+	c.eventually("both go on", func() bool { return c.settled(a, b) })
+	c.eventually("and may judge again", func() bool {
 		return a.elapsed()-a.steady.Load() > int64(tm.ttl) && b.elapsed()-b.steady.Load() > int64(tm.ttl)
 	})
 	require.Equal(t, Live, c.state(a.ID()))
@@ -134,28 +136,26 @@ func TestTakeoverAfterTheHeartbeatExpired(t *testing.T) {
 	c := newCluster(t)
 	dead, b, d := c.join("dead", quick), c.join("b", quick), c.join("d", quick)
 	g := c.join("g", quick, "gateway")
-	c.eventually(10*time.Second, "even", func() bool { return c.settled(dead, b, d) })
+	c.eventually("even", func() bool { return c.settled(dead, b, d) })
 	dead.kill()
 	began := time.Now()
-	c.eventually(15*time.Second, "the others have all", func() bool { return c.settled(b, d) })
+	c.eventually("the others have all", func() bool { return c.settled(b, d) })
 	t.Logf("recovered after %v; a heartbeat lasts %v", time.Since(began), quick.ttl)
 	require.Equal(t, Dead, c.state(dead.ID()))
-	c.eventually(5*time.Second, "the gateway knows", func() bool { _, ok := g.Table().Worker(dead.ID()); return !ok })
+	c.eventually("the gateway knows", func() bool { _, ok := g.Table().Worker(dead.ID()); return !ok })
 }
 
 func TestSuccessorOfAPodTakesOverAtOnce(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
-	old := c.join("same", timing{})
-	c.eventually(5*time.Second, "all", func() bool { return c.settled(old) })
+	old := c.join("same", patient)
+	c.eventually("all", func() bool { return c.settled(old) })
 	old.stop()
 	began := time.Now()
-	successor := c.join("same", timing{})
+	successor := c.join("same", patient)
 	require.Greater(t, successor.ID(), old.ID())
-	c.eventually(5*time.Second, "the successor has all", func() bool { return c.settled(successor) })
-	took := time.Since(began)
-	t.Logf("recovered %v after the successor began to join", took)
-	require.Less(t, took, 2500*time.Millisecond, "long before the heartbeat expires")
+	c.eventually("the successor has all", func() bool { return c.settled(successor) })
+	t.Logf("recovered %v after the successor began to join", time.Since(began))
 	require.Equal(t, Dead, c.state(old.ID()))
 }
 
@@ -163,7 +163,7 @@ func TestAFreshProcessOwnsNothingOfItsPredecessor(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
 	old := c.join("same", timing{})
-	c.eventually(5*time.Second, "all", func() bool { return c.settled(old) })
+	c.eventually("all", func() bool { return c.settled(old) })
 	_, epoch, _ := c.owner(7)
 	c.join("same", timing{}) // while the old one lives, as after a partition
 	require.ErrorIs(t, <-old.err, ErrDeclaredDead)
@@ -178,7 +178,7 @@ func TestTakeoverWaitsForTheZombiesBlock(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
 	zombie, b := c.join("zombie", timing{}), c.join("b", timing{})
-	c.eventually(5*time.Second, "even", func() bool { return c.settled(zombie, b) })
+	c.eventually("even", func() bool { return c.settled(zombie, b) })
 	var shard int
 	for s := range zombie.Held() {
 		shard = s
@@ -189,11 +189,11 @@ func TestTakeoverWaitsForTheZombiesBlock(t *testing.T) {
 
 	zombie.kill()
 	b.Suspect(zombie.ID(), Refused)
-	c.eventually(5*time.Second, "the takeover waits", func() bool { return c.waiting("%FOR UPDATE%") > 0 })
+	c.eventually("the takeover waits", func() bool { return c.waiting("%FOR UPDATE%") > 0 })
 	owner, _, _ := c.owner(shard)
 	require.Equal(t, zombie.ID(), owner)
 	require.NoError(t, tx.Commit(t.Context()), "what began under the lease commits")
-	c.eventually(5*time.Second, "b has all", func() bool { return c.settled(b) })
+	c.eventually("b has all", func() bool { return c.settled(b) })
 
 	_, err = c.block("zombie", zombie.ID(), shard, epoch)
 	var pg *pgconn.PgError
@@ -206,8 +206,8 @@ func TestTakeoverWaitsForTheZombiesBlock(t *testing.T) {
 func TestTakeoverEndsTheDeadWorkersBackends(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
-	dead, b := c.join("dead", timing{}), c.join("b", timing{})
-	c.eventually(5*time.Second, "even", func() bool { return c.settled(dead, b) })
+	dead, b := c.join("dead", patient), c.join("b", patient)
+	c.eventually("even", func() bool { return c.settled(dead, b) })
 	var shard int
 	for s := range dead.Held() {
 		shard = s
@@ -217,7 +217,7 @@ func TestTakeoverEndsTheDeadWorkersBackends(t *testing.T) {
 	require.NoError(t, err)
 	dead.kill()
 	b.Suspect(dead.ID(), Refused)
-	c.eventually(5*time.Second, "b has all although a block was open", func() bool { return c.settled(b) })
+	c.eventually("b has all although a block was open", func() bool { return c.settled(b) })
 	require.Error(t, tx.Commit(t.Context()))
 }
 
@@ -240,11 +240,11 @@ func TestTakeoverNeverEndsWhatWaitsForAStandby(t *testing.T) {
 
 	c := clusterAt(t, uri)
 	dead := c.join("dead", timing{})
-	c.eventually(5*time.Second, "all", func() bool { return c.settled(dead) })
+	c.eventually("all", func() bool { return c.settled(dead) })
 	dead.stop()
 	c.exec(`ALTER SYSTEM SET synchronous_standby_names = 'absent'`)
 	c.exec(`SELECT pg_reload_conf()`)
-	c.eventually(5*time.Second, "there is a standby to wait for", func() bool {
+	c.eventually("there is a standby to wait for", func() bool {
 		return c.count(`SELECT count(*) FROM pg_settings WHERE name = 'synchronous_standby_names' AND setting = 'absent'`) == 1
 	})
 	lane, err := postgres.Connect(t.Context(), uri, ApplicationName(dead.ID()))
@@ -257,17 +257,17 @@ func TestTakeoverNeverEndsWhatWaitsForAStandby(t *testing.T) {
 			(SELECT generation FROM cluster_state), '{}', '{}', '{}')`, dead.ID())
 		committed <- err
 	}()
-	c.eventually(5*time.Second, "its commit waits for the standby", func() bool {
+	c.eventually("its commit waits for the standby", func() bool {
 		return c.count(`SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'`) == 1
 	})
 
 	successor := c.join("dead", timing{})
-	c.eventually(5*time.Second, "the takeover waits for it", func() bool { return c.waiting("%FOR UPDATE%") > 0 })
+	c.eventually("the takeover waits for it", func() bool { return c.waiting("%FOR UPDATE%") > 0 })
 	require.Empty(t, committed)
 	c.exec(`ALTER SYSTEM SET synchronous_standby_names = ''`)
 	c.exec(`SELECT pg_reload_conf()`)
-	c.eventually(10*time.Second, "its commit comes back", func() bool { return len(committed) == 1 })
+	c.eventually("its commit comes back", func() bool { return len(committed) == 1 })
 	require.NoError(t, <-committed, "it was not ended")
 	require.NoError(t, lane.Close(t.Context()))
-	c.eventually(10*time.Second, "the takeover goes through", func() bool { return c.settled(successor) })
+	c.eventually("the takeover goes through", func() bool { return c.settled(successor) })
 }

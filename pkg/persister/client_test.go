@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -135,14 +134,14 @@ func TestTextThatPostgresCannotHoldStopsNoLane(t *testing.T) {
 		cold + "/send/%00/1", "/rooms/" + string(room) + "/send/a%00/1", "/rooms/" + string(room) + "/send/%ff/1",
 		"/rooms/" + string(room) + "/state/%00/", "/rooms/" + string(room) + "/state/x/%00", "/rooms/" + string(room) + "/state/x/%ff",
 	} {
-		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), soon)
 		got := p.call(ctx, alice, nextRequest(), "PUT", "/_matrix/client/v3"+path, "{}")
 		cancel()
 		require.Equal(t, 400, got.status, "%s: %v", path, got.body)
 		require.Equal(t, "M_INVALID_PARAM", got.text("errcode"), path)
 	}
 	require.Equal(t, before, p.db.count(t, "SELECT count(*) FROM event"))
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), soon)
 	defer cancel()
 	got := p.call(ctx, alice, nextRequest(), "PUT", "/_matrix/client/v3"+cold+"/send/m.room.message/1", "{}")
 	require.Equal(t, 403, got.status, got.body)

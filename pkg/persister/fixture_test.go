@@ -386,6 +386,6 @@ func (p *testPersister) rooms(t *testing.T, n int) []id.RoomID {
 }
 
 const (
-	soon  = 10 * time.Second
+	soon  = time.Minute
 	quiet = 100 * time.Millisecond
 )

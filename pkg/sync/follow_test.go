@@ -236,7 +236,7 @@ func TestModelsAreFedByTheBus(t *testing.T) {
 			r := w.newRoom(member(bob, "join"))
 			c := w.client(bob)
 			c.syncAt(r.write(message(alice, "x")))
-			require.Eventually(t, w.sync.connected.Load, 10*time.Second, time.Millisecond)
+			require.Eventually(t, w.sync.connected.Load, time.Minute, time.Millisecond)
 			c.syncAt(r.write(member(bob, "join"))) // brings up what was lost before the subscription took effect
 			last := member(bob, "leave")
 			r.write(message(alice, "y"), last)
@@ -247,7 +247,7 @@ func TestModelsAreFedByTheBus(t *testing.T) {
 				room.mu.Lock()
 				defer room.mu.Unlock()
 				return u.memberships[r.id].membership == "leave" && room.history.upto == last.position
-			}, 10*time.Second, time.Millisecond)
+			}, time.Minute, time.Millisecond)
 		})
 	}
 }

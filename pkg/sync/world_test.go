@@ -60,7 +60,7 @@ type world struct {
 func newWorld(t *testing.T, adjust ...func(*Config)) *world {
 	t.Helper()
 	w := newWorldOn(t, bus.Local(), adjust...)
-	require.Eventually(t, w.sync.connected.Load, 10*time.Second, time.Millisecond)
+	require.Eventually(t, w.sync.connected.Load, time.Minute, time.Millisecond)
 	return w
 }
 
@@ -234,7 +234,7 @@ func (w *world) revoke(tokenHash []byte) {
 // settle waits until the role has seen p.
 func (w *world) settle(p position.Position) {
 	w.t.Helper()
-	ctx, cancel := context.WithTimeout(w.t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(w.t.Context(), time.Minute)
 	defer cancel()
 	require.NoError(w.t, w.sync.await(ctx, p))
 }
@@ -384,7 +384,7 @@ func (c *client) poll(params url.Values) <-chan polled {
 		defer c.w.sync.polls.mu.Unlock()
 		p := c.w.sync.polls.byDevice[device{c.user, c.device}]
 		return p != nil || len(result) > 0
-	}, 10*time.Second, time.Millisecond)
+	}, time.Minute, time.Millisecond)
 	return result
 }
 
@@ -393,7 +393,7 @@ func receive[T any](t *testing.T, c <-chan T) T {
 	select {
 	case v := <-c:
 		return v
-	case <-time.After(15 * time.Second):
+	case <-time.After(time.Minute):
 		require.FailNow(t, "nothing arrived")
 		panic("unreachable")
 	}

@@ -128,7 +128,7 @@ func (w *worker) awaitReady(t *testing.T) {
 		}
 		_ = resp.Body.Close()
 		return resp.StatusCode == http.StatusOK
-	}, 30*time.Second, 20*time.Millisecond, "%s is not ready", w.name)
+	}, time.Minute, 20*time.Millisecond, "%s is not ready", w.name)
 }
 
 // kill ends the process as a crash does.
@@ -153,7 +153,7 @@ func (w *worker) terminate(t *testing.T) {
 // status asks a worker for the state of the data plane.
 func (w *worker) status(t *testing.T) admin.Status {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	s, err := admin.NewClient("http://"+w.internal, credential, nil).Status(ctx)
 	require.NoError(t, err)
@@ -177,7 +177,7 @@ func (h *homeserver) settle(via *worker, persisters ...*worker) {
 			}
 		}
 		return len(counts) == len(persisters)
-	}, 30*time.Second, 50*time.Millisecond, "the shards are not spread")
+	}, time.Minute, 50*time.Millisecond, "the shards are not spread")
 }
 
 func freeAddr(t *testing.T) string {
