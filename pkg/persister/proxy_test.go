@@ -163,11 +163,13 @@ func (p *proxy) forward(client, server net.Conn, deaf *sync.Mutex) {
 			p.wasCut <- struct{}{}
 			return
 		case duringCommit:
+			deaf.Lock() // the server may be done before the hanging up
 			_, _ = server.Write(pipeline)
 			if p.sent != nil {
 				p.sent()
 			}
 			_ = client.Close() // the server is left to finish: its answers find nobody
+			deaf.Unlock()
 			p.wasCut <- struct{}{}
 			return
 		case afterCommit:
