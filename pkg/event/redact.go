@@ -2,6 +2,8 @@ package event
 
 import (
 	"encoding/json"
+	"maps"
+	"slices"
 
 	"github.com/myelin-hs/myelin/pkg/canonicaljson"
 )
@@ -24,24 +26,57 @@ type ContentRule struct {
 	Within map[string][]string
 }
 
-var redactionV11 = Redaction{
-	Keys: []string{
+// The redaction algorithms, each named after the first version that has it.
+var (
+	redactionV1  = Redaction{oldKeys, contentV1}
+	redactionV6  = Redaction{oldKeys, contentV6}
+	redactionV8  = Redaction{oldKeys, contentV8}
+	redactionV9  = Redaction{oldKeys, contentV9}
+	redactionV11 = Redaction{keys, contentV11}
+)
+
+var (
+	keys = []string{
 		"event_id", "type", "room_id", "sender", "state_key", "content", "hashes", "signatures", "depth", "prev_events",
 		"auth_events", "origin_server_ts",
-	},
-	Content: map[string]ContentRule{
+	}
+	oldKeys = append(slices.Clone(keys), "prev_state", "origin", "membership")
+)
+
+var (
+	contentV1 = map[string]ContentRule{
+		"m.room.member":     {Keys: []string{"membership"}},
+		"m.room.create":     {Keys: []string{"creator"}},
+		"m.room.join_rules": {Keys: []string{"join_rule"}},
+		"m.room.power_levels": {Keys: []string{
+			"ban", "events", "events_default", "kick", "redact", "state_default", "users", "users_default",
+		}},
+		"m.room.aliases":            {Keys: []string{"aliases"}},
+		"m.room.history_visibility": {Keys: []string{"history_visibility"}},
+	}
+	contentV6 = with(contentV1, map[string]ContentRule{"m.room.aliases": {}})
+	contentV8 = with(contentV6, map[string]ContentRule{"m.room.join_rules": {Keys: []string{"join_rule", "allow"}}})
+	contentV9 = with(contentV8, map[string]ContentRule{
+		"m.room.member": {Keys: []string{"membership", "join_authorised_via_users_server"}},
+	})
+	contentV11 = with(contentV9, map[string]ContentRule{
 		"m.room.member": {
 			Keys:   []string{"membership", "join_authorised_via_users_server"},
 			Within: map[string][]string{"third_party_invite": {"signed"}},
 		},
-		"m.room.create":     {All: true},
-		"m.room.join_rules": {Keys: []string{"join_rule", "allow"}},
+		"m.room.create": {All: true},
 		"m.room.power_levels": {Keys: []string{
 			"ban", "events", "events_default", "invite", "kick", "redact", "state_default", "users", "users_default",
 		}},
-		"m.room.history_visibility": {Keys: []string{"history_visibility"}},
-		"m.room.redaction":          {Keys: []string{"redacts"}},
-	},
+		"m.room.redaction": {Keys: []string{"redacts"}},
+	})
+)
+
+// with returns what was, with some types' rules replaced.
+func with(was, changed map[string]ContentRule) map[string]ContentRule {
+	is := maps.Clone(was)
+	maps.Copy(is, changed)
+	return is
 }
 
 // Redact returns the canonical JSON of the event in raw after the redaction algorithm of the version: also without

@@ -152,7 +152,7 @@ func levelMap(v *event.Version, rule, name string, raw []byte) (map[string]int64
 }
 
 func parseLevel(v *event.Version, raw []byte) (int64, bool) {
-	if s, ok := canonicaljson.String(raw); ok && !v.IntegerPowerLevels {
+	if s, ok := canonicaljson.String(raw); ok && v.StringPowerLevels {
 		n, err := strconv.ParseInt(strings.TrimSpace(s), 10, 64)
 		return n, err == nil && -canonicaljson.MaxInt <= n && n <= canonicaljson.MaxInt
 	}

@@ -168,7 +168,7 @@ func TestPowerLevels(t *testing.T) {
 func TestLevelsInStringsCountInOlderVersions(t *testing.T) {
 	t.Parallel()
 	older := *event.DefaultVersion
-	older.IntegerPowerLevels = false
+	older.StringPowerLevels = true
 	for text, want := range map[string]int64{`"100"`: 100, `" +00100 "`: 100, `"-5"`: -5, `7`: 7, `"9007199254740991"`: 1<<53 - 1, `"-9007199254740991"`: -1<<53 + 1} {
 		p, err := eventauth.ParsePowerLevels(&older, json.RawMessage(`{"users":{"@a:b":`+text+`}}`))
 		require.NoError(t, err, text)
