@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"github.com/myelin-hs/myelin/test/e2e/figures"
+	"github.com/myelin-hs/myelin/test/figures"
 	"github.com/myelin-hs/myelin/test/e2e/kube"
 )
 

@@ -11,7 +11,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/myelin-hs/myelin/test/e2e/figures"
+	"github.com/myelin-hs/myelin/test/figures"
 )
 
 // jsClients are the clients by matrix-js-sdk, in a process of their own. They write to each other until told to stop,

@@ -8,7 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/myelin-hs/myelin/test/e2e/figures"
+	"github.com/myelin-hs/myelin/test/figures"
 	"github.com/myelin-hs/myelin/test/e2e/history"
 	"github.com/myelin-hs/myelin/test/e2e/load"
 )

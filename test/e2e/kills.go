@@ -9,7 +9,7 @@ import (
 
 	"github.com/myelin-hs/myelin/pkg/id"
 	"github.com/myelin-hs/myelin/pkg/shard"
-	"github.com/myelin-hs/myelin/test/e2e/figures"
+	"github.com/myelin-hs/myelin/test/figures"
 	"github.com/myelin-hs/myelin/test/e2e/kube"
 	"github.com/myelin-hs/myelin/test/e2e/load"
 )

@@ -13,7 +13,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/myelin-hs/myelin/test/e2e/figures"
+	"github.com/myelin-hs/myelin/test/figures"
 	"github.com/myelin-hs/myelin/test/e2e/kube"
 )
 

@@ -8,7 +8,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/myelin-hs/myelin/test/e2e/figures"
+	"github.com/myelin-hs/myelin/test/figures"
 	"github.com/myelin-hs/myelin/test/e2e/load"
 	"github.com/myelin-hs/myelin/test/e2e/matrix"
 )

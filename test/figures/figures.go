@@ -34,6 +34,12 @@ func AtMost(name, unit string, value, limit float64) Row {
 	return Row{name, &value, unit, goal, &ok}
 }
 
+// AtLeast is a figure that is good from limit on.
+func AtLeast(name, unit string, value, limit float64) Row {
+	ok := value >= limit
+	return Row{name, &value, unit, fmt.Sprintf("≥ %g", limit), &ok}
+}
+
 // File is what is written.
 type File struct {
 	Commit  string            `json:"commit"`
