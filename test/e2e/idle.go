@@ -4,8 +4,8 @@ import (
 	"context"
 	"time"
 
-	"github.com/myelin-hs/myelin/test/figures"
 	"github.com/myelin-hs/myelin/test/e2e/kube"
+	"github.com/myelin-hs/myelin/test/figures"
 )
 
 // measureIdle measures the memory of a persister and of the operator on a homeserver that nobody has used yet, 60 s

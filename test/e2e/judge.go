@@ -8,9 +8,9 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/myelin-hs/myelin/test/figures"
 	"github.com/myelin-hs/myelin/test/e2e/history"
 	"github.com/myelin-hs/myelin/test/e2e/load"
+	"github.com/myelin-hs/myelin/test/figures"
 )
 
 // openTable connects to the homeserver's database from the host: by MYELIN_POSTGRES_URI, which the cluster tool gives,

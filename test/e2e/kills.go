@@ -9,9 +9,9 @@ import (
 
 	"github.com/myelin-hs/myelin/pkg/id"
 	"github.com/myelin-hs/myelin/pkg/shard"
-	"github.com/myelin-hs/myelin/test/figures"
 	"github.com/myelin-hs/myelin/test/e2e/kube"
 	"github.com/myelin-hs/myelin/test/e2e/load"
+	"github.com/myelin-hs/myelin/test/figures"
 )
 
 // killPersisters kills one persister after another, each time with at least two others live, and measures how long the

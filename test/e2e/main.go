@@ -13,8 +13,8 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/myelin-hs/myelin/test/figures"
 	"github.com/myelin-hs/myelin/test/e2e/kube"
+	"github.com/myelin-hs/myelin/test/figures"
 )
 
 func main() {

@@ -8,9 +8,9 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/myelin-hs/myelin/test/figures"
 	"github.com/myelin-hs/myelin/test/e2e/load"
 	"github.com/myelin-hs/myelin/test/e2e/matrix"
+	"github.com/myelin-hs/myelin/test/figures"
 )
 
 // patience is how long deliveries may stand still at the end before what is missing counts as lost.
