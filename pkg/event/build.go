@@ -1,6 +1,7 @@
 package event
 
 import (
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
@@ -38,6 +39,9 @@ type Proto struct {
 	OriginServerTS int64
 	// Redacts is for m.room.redaction; it goes where the room version has it, in place of what content says.
 	Redacts id.EventID
+	// ReferenceHash gives the [ReferenceHash] of each event that PrevEvents and AuthEvents name. Versions with
+	// EventIDInEvent need it; others do not ask.
+	ReferenceHash func(id.EventID) []byte
 }
 
 // buffers holds scratch space of Build, for events of ordinary size.
@@ -74,7 +78,9 @@ func Build(v *Version, p Proto, signer Signer) (*Event, error) {
 
 	// The hash of the event without hashes and signatures; then these two are put in their places.
 	var at places
-	b.body, at = appendBody(b.body[:0], v, &p, b.content)
+	if b.body, at, err = appendBody(b.body[:0], v, &p, newEventID(v, signer), b.content); err != nil {
+		return nil, err
+	}
 	sum := sha256.Sum256(b.body)
 	var hash [43]byte
 	base64.RawStdEncoding.Encode(hash[:], sum[:])
@@ -107,8 +113,19 @@ func Build(v *Version, p Proto, signer Signer) (*Event, error) {
 	if err := e.readFields(); err != nil {
 		return nil, err
 	}
-	e.identify(eventID(v, signed))
+	if !v.EventIDInEvent {
+		e.id = hashID(v, signed)
+	}
+	e.deriveRoomID()
 	return e, nil
+}
+
+// newEventID returns the event_id of a new event, where the room version has one. 128 random bits do not repeat.
+func newEventID(v *Version, signer Signer) id.EventID {
+	if !v.EventIDInEvent {
+		return ""
+	}
+	return id.EventID("$" + rand.Text() + ":" + string(signer.ServerName()))
 }
 
 // checkProto checks what reading the finished event would not, or would report less well.
@@ -139,19 +156,28 @@ func checkProto(v *Version, p *Proto, signer Signer) error {
 type places struct{ hashes, signatures int }
 
 // appendBody appends the canonical event without hashes and signatures.
-func appendBody(dst []byte, v *Version, p *Proto, content []byte) ([]byte, places) {
+func appendBody(dst []byte, v *Version, p *Proto, eventID id.EventID, content []byte) ([]byte, places, error) {
 	var at places
+	var err error
 	dst = append(dst, `{"auth_events":`...)
-	dst = appendIDs(dst, p.AuthEvents)
+	if dst, err = appendReferences(dst, v, p, "auth_events", p.AuthEvents); err != nil {
+		return dst, at, err
+	}
 	dst = append(dst, `,"content":`...)
 	dst = append(dst, content...)
 	dst = append(dst, `,"depth":`...)
 	dst = canonicaljson.AppendInt(dst, p.Depth)
+	if eventID != "" {
+		dst = append(dst, `,"event_id":`...)
+		dst = canonicaljson.AppendString(dst, string(eventID))
+	}
 	at.hashes = len(dst)
 	dst = append(dst, `,"origin_server_ts":`...)
 	dst = canonicaljson.AppendInt(dst, p.OriginServerTS)
 	dst = append(dst, `,"prev_events":`...)
-	dst = appendIDs(dst, p.PrevEvents)
+	if dst, err = appendReferences(dst, v, p, "prev_events", p.PrevEvents); err != nil {
+		return dst, at, err
+	}
 	if p.Redacts != "" && !v.RedactsInContent {
 		dst = append(dst, `,"redacts":`...)
 		dst = canonicaljson.AppendString(dst, string(p.Redacts))
@@ -169,24 +195,13 @@ func appendBody(dst []byte, v *Version, p *Proto, content []byte) ([]byte, place
 	}
 	dst = append(dst, `,"type":`...)
 	dst = canonicaljson.AppendString(dst, p.Type)
-	return append(dst, '}'), at
+	return append(dst, '}'), at, nil
 }
 
 func appendHashes(dst, hash []byte) []byte {
 	dst = append(dst, `,"hashes":{"sha256":"`...)
 	dst = append(dst, hash...)
 	return append(dst, '"', '}')
-}
-
-func appendIDs(dst []byte, ids []id.EventID) []byte {
-	dst = append(dst, '[')
-	for i, eventID := range ids {
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		dst = canonicaljson.AppendString(dst, string(eventID))
-	}
-	return append(dst, ']')
 }
 
 // setMember returns the canonical object with a string member put in, in place of one of that name.

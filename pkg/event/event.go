@@ -35,7 +35,7 @@ func (e *Event) Version() *Version { return e.version }
 // JSON returns the stored form: canonical, with hashes and signatures, without unsigned.
 func (e *Event) JSON() []byte { return e.raw }
 
-// ID returns the event's id, made of its reference hash.
+// ID returns the event's id: made of its reference hash, or with EventIDInEvent its event_id.
 func (e *Event) ID() id.EventID { return e.id }
 
 // RoomID returns the room of the event; for a create event whose version derives the room's id from it, that one.
@@ -66,10 +66,10 @@ func (e *Event) Depth() int64 { return e.depth }
 func (e *Event) Content() json.RawMessage { return e.content }
 
 // PrevEvents returns the events that this one follows.
-func (e *Event) PrevEvents() []id.EventID { return eventIDs(e.prev) }
+func (e *Event) PrevEvents() []id.EventID { return references(e.version, e.prev) }
 
 // AuthEvents returns the events that give the sender permission.
-func (e *Event) AuthEvents() []id.EventID { return eventIDs(e.auth) }
+func (e *Event) AuthEvents() []id.EventID { return references(e.version, e.auth) }
 
 // Redacts returns the event that this m.room.redaction wants redacted, in content or at the top as the room version
 // has it; empty if it is none.
@@ -98,19 +98,6 @@ func (e *Event) IsCreate() bool { return e.evType == "m.room.create" && e.StateK
 // the create event: that of the event with "!" for "$".
 func RoomIDFromCreate(ev *Event) id.RoomID {
 	return id.RoomID("!" + strings.TrimPrefix(string(ev.id), "$"))
-}
-
-func eventIDs(raw []byte) []id.EventID {
-	n := 0
-	for range canonicaljson.Elements(raw) {
-		n++
-	}
-	ids := make([]id.EventID, 0, n)
-	for value := range canonicaljson.Elements(raw) {
-		s, _ := canonicaljson.String(value)
-		ids = append(ids, id.EventID(s))
-	}
-	return ids
 }
 
 // membership returns the text of a JSON string, without an allocation for the memberships there are.

@@ -21,21 +21,6 @@ var (
 	ErrSignature   = errors.New("signature does not match")
 )
 
-// referenceHash returns the id that the event in canonical has (server-server API, "Calculating the reference hash for
-// an event").
-func referenceHash(v *Version, canonical []byte, evType string) id.EventID {
-	return eventID(v, v.Redaction.append(make([]byte, 0, len(canonical)), canonical, evType, "signatures"))
-}
-
-// eventID hashes what redaction leaves of an event without its signatures: just what is signed, too.
-func eventID(v *Version, signed []byte) id.EventID {
-	sum := sha256.Sum256(signed)
-	var buf [1 + 43]byte
-	buf[0] = '$'
-	v.EventIDEncoding.Encode(buf[1:], sum[:])
-	return id.EventID(buf[:])
-}
-
 // VerifyHash checks the content hash: that nothing was changed or redacted since the sender's server signed. An event
 // that fails is to be used redacted. The error is [ErrHash].
 func VerifyHash(ev *Event) error {
@@ -67,8 +52,7 @@ func VerifySignature(ev *Event, server id.ServerName, keyID string, pub ed25519.
 	}
 	s, _ := canonicaljson.String(raw)
 	signature, err := decodeBase64(s)
-	signed := ev.version.Redaction.append(make([]byte, 0, len(ev.raw)), ev.raw, ev.evType, "signatures")
-	if err != nil || len(pub) != ed25519.PublicKeySize || !ed25519.Verify(pub, signed, signature) {
+	if err != nil || len(pub) != ed25519.PublicKeySize || !ed25519.Verify(pub, ev.signed(), signature) {
 		return fmt.Errorf("verify %s for %s, %s: %w", ev.id, server, keyID, ErrSignature)
 	}
 	return nil

@@ -2,6 +2,7 @@ package event
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/myelin-hs/myelin/pkg/canonicaljson"
 	"github.com/myelin-hs/myelin/pkg/id"
@@ -28,23 +29,30 @@ func Parse(v *Version, raw []byte) (*Event, error) {
 	if err := e.readFields(); err != nil {
 		return nil, err
 	}
-	e.identify(referenceHash(v, canonical, e.evType))
+	if !v.EventIDInEvent {
+		e.id = hashID(v, e.signed())
+	}
+	e.deriveRoomID()
 	return e, nil
 }
 
 // Load takes back an event from where it was stored: raw is the [Event.JSON] and eventID the [Event.ID] of an event
-// that Build or Parse made. It does not hash again, and it keeps raw. Errors are [*FieldError].
+// that Build or Parse made. It does not hash again, and it keeps raw. Errors wrap [*FieldError].
 func Load(v *Version, eventID id.EventID, raw []byte) (*Event, error) {
 	e := &Event{version: v, raw: raw}
 	if err := e.readFields(); err != nil {
 		return nil, fmt.Errorf("load %s: %w", eventID, err)
 	}
-	e.identify(eventID)
+	if v.EventIDInEvent && e.id != eventID {
+		return nil, fmt.Errorf("load %s: %w", eventID, bad("event_id", "is %s", e.id))
+	}
+	e.id = eventID
+	e.deriveRoomID()
 	return e, nil
 }
 
-func (e *Event) identify(eventID id.EventID) {
-	e.id = eventID
+// deriveRoomID gives the create event its room, where that comes from the event's id.
+func (e *Event) deriveRoomID() {
 	if e.version.RoomIDFromCreate && e.evType == "m.room.create" {
 		e.roomID = RoomIDFromCreate(e)
 	}
@@ -58,7 +66,7 @@ func (e *Event) readFields() error {
 		var err error
 		switch string(key) {
 		case "auth_events":
-			e.auth, err = value, checkIDs("auth_events", value, MaxAuthEvents)
+			e.auth, err = value, checkReferences(e.version, "auth_events", value, MaxAuthEvents)
 		case "content":
 			e.content = value
 		case "depth":
@@ -66,13 +74,18 @@ func (e *Event) readFields() error {
 			if e.depth, err = integer("depth", value); err == nil && e.depth < 0 {
 				err = bad("depth", "negative")
 			}
+		case "event_id":
+			// Elsewhere it is a field like any that the event format does not know.
+			if e.version.EventIDInEvent {
+				err = e.readEventID(value)
+			}
 		case "hashes":
 			hashes = value
 		case "origin_server_ts":
 			haveTS = true
 			e.ts, err = integer("origin_server_ts", value)
 		case "prev_events":
-			e.prev, err = value, checkIDs("prev_events", value, MaxPrevEvents)
+			e.prev, err = value, checkReferences(e.version, "prev_events", value, MaxPrevEvents)
 		case "redacts":
 			redacts = value
 		case "room_id":
@@ -120,6 +133,8 @@ func (e *Event) readFields() error {
 		return bad("hashes", "missing or not an object")
 	case !canonicaljson.IsObject(signatures):
 		return bad("signatures", "missing or not an object")
+	case e.version.EventIDInEvent && e.id == "":
+		return bad("event_id", "missing")
 	case e.roomID == "" && !(e.version.RoomIDFromCreate && e.evType == "m.room.create"):
 		return bad("room_id", "missing")
 	}
@@ -131,6 +146,30 @@ func (e *Event) readFields() error {
 		e.redacts = id.EventID(s)
 	}
 	return nil
+}
+
+func (e *Event) readEventID(raw []byte) error {
+	s, ok := canonicaljson.String(raw)
+	if !ok {
+		return bad("event_id", "not a string")
+	}
+	if err := checkSize("event_id", len(s), MaxField); err != nil {
+		return err
+	}
+	var err error
+	if e.id, err = id.ParseEventID(s); err != nil {
+		return &FieldError{Field: "event_id", Err: err}
+	}
+	if e.idServer() == "" {
+		return bad("event_id", "without a server name, which room version %s needs", e.version.ID)
+	}
+	return nil
+}
+
+// idServer returns the server in the event's id, which it has with EventIDInEvent.
+func (e *Event) idServer() id.ServerName {
+	_, server, _ := strings.Cut(string(e.id), ":")
+	return id.ServerName(server)
 }
 
 func (e *Event) readSender(raw []byte) error {
@@ -169,23 +208,6 @@ func integer(field string, raw []byte) (int64, error) {
 		return 0, bad(field, "not an integer")
 	}
 	return n, nil
-}
-
-func checkIDs(field string, raw []byte, limit int) error {
-	if !canonicaljson.IsArray(raw) {
-		return bad(field, "not an array")
-	}
-	n := 0
-	for value := range canonicaljson.Elements(raw) {
-		if s, ok := canonicaljson.String(value); !ok || len(s) > id.MaxLength || len(s) < 2 || s[0] != '$' {
-			return bad(field, "element %d is not an event id", n)
-		}
-		n++
-	}
-	if n > limit {
-		return bad(field, "%d events, at most %d are allowed", n, limit)
-	}
-	return nil
 }
 
 // without returns the canonical object without one of its members.
