@@ -67,6 +67,10 @@ lint: ## gofmt, go vet, staticcheck, shellcheck
 mutants: ## Remove each rule of the write path in turn; a named test must fail for each
 	go run ./test/mutants
 
+.PHONY: bench-core
+bench-core: ## Measure the room core against its goals; writes artifacts/bench-core.json
+	@go run ./test/benchcore
+
 .PHONY: e2e
 e2e: ## The tour on the running demo cluster: scale, kill, move and restart under load; writes artifacts/e2e.json
 	hack/e2e.sh
