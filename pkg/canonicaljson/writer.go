@@ -15,6 +15,8 @@ type writer struct {
 	src []byte
 	pos int
 	dst []byte
+	// lenient lets numbers be of every kind.
+	lenient bool
 	// members of the objects that are open, innermost last.
 	members []member
 	scratch []byte
@@ -68,6 +70,9 @@ func (w *writer) value(depth int) error {
 		return w.literal("null")
 	default:
 		if c == '-' || '0' <= c && c <= '9' {
+			if w.lenient {
+				return w.lenientNumber()
+			}
 			return w.number()
 		}
 		return ErrSyntax
