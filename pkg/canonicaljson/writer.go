@@ -336,7 +336,7 @@ func AppendString[T string | []byte](dst []byte, s T) []byte {
 	return append(dst, '"')
 }
 
-// AppendInt appends n, which must be within ±[MaxInt].
+// AppendInt appends n, which outside of ±[MaxInt] only [AppendLenient] takes.
 func AppendInt(dst []byte, n int64) []byte { return strconv.AppendInt(dst, n, 10) }
 
 func appendRune(dst []byte, r rune) []byte {

@@ -33,7 +33,7 @@ type Proto struct {
 	Content    json.RawMessage
 	PrevEvents []id.EventID
 	AuthEvents []id.EventID
-	// Depth above 2^53-1 is cut down to that.
+	// Depth above [Version.MaxInt] is cut down to that.
 	Depth int64
 	// OriginServerTS is in milliseconds since 1970.
 	OriginServerTS int64
@@ -66,7 +66,7 @@ func Build(v *Version, p Proto, signer Signer) (*Event, error) {
 	}()
 
 	var err error
-	if b.content, err = canonicaljson.Append(b.content[:0], p.Content); err != nil {
+	if b.content, err = v.AppendCanonical(b.content[:0], p.Content); err != nil {
 		return nil, err
 	}
 	if !canonicaljson.IsObject(b.content) {
@@ -143,12 +143,12 @@ func checkProto(v *Version, p *Proto, signer Signer) error {
 		return bad("state_key", "not UTF-8")
 	case p.Sender.ServerName() != signer.ServerName():
 		return bad("sender", "not a user of the signing server %s", signer.ServerName())
-	case p.OriginServerTS < -canonicaljson.MaxInt || p.OriginServerTS > canonicaljson.MaxInt:
-		return bad("origin_server_ts", "outside of ±(2^53-1)")
+	case p.OriginServerTS < -v.MaxInt() || p.OriginServerTS > v.MaxInt():
+		return bad("origin_server_ts", "outside of ±%d", v.MaxInt())
 	case p.Depth < 0:
 		return bad("depth", "negative")
 	}
-	p.Depth = min(p.Depth, canonicaljson.MaxInt)
+	p.Depth = min(p.Depth, v.MaxInt())
 	return nil
 }
 

@@ -59,7 +59,8 @@ func (e *Event) IsState() bool { return e.isState }
 // OriginServerTS returns when the sender's server says that it made the event, in milliseconds since 1970.
 func (e *Event) OriginServerTS() int64 { return e.ts }
 
-// Depth returns one more than the greatest depth of the previous events, at most 2^53-1.
+// Depth returns one more than the greatest depth of the previous events, at most
+// [Version.MaxInt].
 func (e *Event) Depth() int64 { return e.depth }
 
 // Content returns the content, a canonical JSON object.

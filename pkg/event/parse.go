@@ -2,6 +2,7 @@ package event
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/myelin-hs/myelin/pkg/canonicaljson"
@@ -12,7 +13,7 @@ import (
 // format and the size limits, and computes the id. It checks neither hash nor signatures nor authorisation. Errors are
 // [*canonicaljson.Error] and [*FieldError]; those about sizes wrap [ErrTooLarge].
 func Parse(v *Version, raw []byte) (*Event, error) {
-	canonical, err := canonicaljson.Canonicalize(raw)
+	canonical, err := v.AppendCanonical(make([]byte, 0, len(raw)), raw)
 	if err != nil {
 		return nil, err
 	}
@@ -71,7 +72,7 @@ func (e *Event) readFields() error {
 			e.content = value
 		case "depth":
 			haveDepth = true
-			if e.depth, err = integer("depth", value); err == nil && e.depth < 0 {
+			if e.depth, err = integer(e.version, "depth", value); err == nil && e.depth < 0 {
 				err = bad("depth", "negative")
 			}
 		case "event_id":
@@ -83,7 +84,7 @@ func (e *Event) readFields() error {
 			hashes = value
 		case "origin_server_ts":
 			haveTS = true
-			e.ts, err = integer("origin_server_ts", value)
+			e.ts, err = integer(e.version, "origin_server_ts", value)
 		case "prev_events":
 			e.prev, err = value, checkReferences(e.version, "prev_events", value, MaxPrevEvents)
 		case "redacts":
@@ -202,10 +203,11 @@ func (e *Event) readRoomID(raw []byte) error {
 	return nil
 }
 
-func integer(field string, raw []byte) (int64, error) {
-	n, ok := canonicaljson.Int(raw)
-	if !ok {
-		return 0, bad(field, "not an integer")
+// integer reads a field of an integer. That must be written as one in every room version: 3.0 is none.
+func integer(v *Version, field string, raw []byte) (int64, error) {
+	n, err := strconv.ParseInt(string(raw), 10, 64)
+	if err != nil || n > v.MaxInt() || n < -v.MaxInt() {
+		return 0, bad(field, "not an integer within ±%d", v.MaxInt())
 	}
 	return n, nil
 }

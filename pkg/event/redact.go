@@ -82,7 +82,7 @@ func with(was, changed map[string]ContentRule) map[string]ContentRule {
 // Redact returns the canonical JSON of the event in raw after the redaction algorithm of the version: also without
 // "unsigned", with the signatures. Errors are [*canonicaljson.Error] and [*FieldError].
 func Redact(v *Version, raw []byte) ([]byte, error) {
-	canonical, err := canonicaljson.Canonicalize(raw)
+	canonical, err := v.AppendCanonical(make([]byte, 0, len(raw)), raw)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,11 @@
 package event
 
-import "encoding/base64"
+import (
+	"encoding/base64"
+	"math"
+
+	"github.com/myelin-hs/myelin/pkg/canonicaljson"
+)
 
 // A Version is a room version: the rules that its events obey. Each way in which versions differ is a property here, and
 // no code compares the names of versions.
@@ -16,7 +21,7 @@ type Version struct {
 	// EventIDEncoding writes the reference hash that, after a "$", is the event's id. Nil with EventIDInEvent.
 	EventIDEncoding *base64.Encoding
 	// StrictCanonicalJSON: events that are not canonical JSON are refused. Before, numbers may be fractions, in
-	// exponential notation, or beyond ±(2^53-1).
+	// exponential notation, or beyond ±(2^53-1), and depth and origin_server_ts any integer of 64 bits.
 	StrictCanonicalJSON bool
 	// RoomIDFromCreate: the room's id is that of its create event with "!" for "$", and the create event has no room_id.
 	RoomIDFromCreate bool
@@ -55,6 +60,23 @@ type Version struct {
 	EnforceKeyValidity bool
 	// StateResolution is the algorithm that resolves forks.
 	StateResolution StateResolution
+}
+
+// AppendCanonical appends the canonical form of the JSON in raw to dst, as strictly as the version has it: by
+// [canonicaljson.Append] or [canonicaljson.AppendLenient].
+func (v *Version) AppendCanonical(dst, raw []byte) ([]byte, error) {
+	if v.StrictCanonicalJSON {
+		return canonicaljson.Append(dst, raw)
+	}
+	return canonicaljson.AppendLenient(dst, raw)
+}
+
+// MaxInt returns the greatest depth and origin_server_ts that an event can have.
+func (v *Version) MaxInt() int64 {
+	if v.StrictCanonicalJSON {
+		return canonicaljson.MaxInt
+	}
+	return math.MaxInt64
 }
 
 // StateResolution names a state resolution algorithm.
