@@ -200,6 +200,9 @@ func (e *Event) readRoomID(raw []byte) error {
 	if e.roomID, err = id.ParseRoomID(s); err != nil {
 		return &FieldError{Field: "room_id", Err: err}
 	}
+	if hash := strings.IndexByte(s, ':') < 0; hash != e.version.RoomIDFromCreate {
+		return bad("room_id", "not of the form that room version %s has", e.version.ID)
+	}
 	return nil
 }
 

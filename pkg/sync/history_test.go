@@ -18,7 +18,7 @@ import (
 func newEntry(t *testing.T, p position.Position, sender id.UserID, typ string, key *string, content string) *entry {
 	t.Helper()
 	ev, err := event.Build(event.DefaultVersion, event.Proto{
-		RoomID: "!room:test.example", Sender: sender, Type: typ, StateKey: key, Content: json.RawMessage(content), Depth: int64(p),
+		RoomID: "!AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", Sender: sender, Type: typ, StateKey: key, Content: json.RawMessage(content), Depth: int64(p),
 	}, signer{})
 	require.NoError(t, err)
 	return &entry{Event: ev, position: p}
