@@ -13,7 +13,6 @@ import (
 	"github.com/myelin-hs/myelin/pkg/internalauth"
 	"github.com/myelin-hs/myelin/pkg/mxerr"
 	"github.com/myelin-hs/myelin/pkg/mxhttp"
-	"github.com/myelin-hs/myelin/pkg/store"
 )
 
 // A RoomCreator brings a new room to its owner, who writes all of it in one block, or nothing.
@@ -27,7 +26,7 @@ type RoomCreator interface {
 // A NewRoom is all that a room begins with.
 type NewRoom struct {
 	RoomVersion string `json:"room_version"`
-	// Create is the create event, built and signed; the id of the room derives from it.
+	// Create is the create event, built and signed. It names the room, or the id of the room derives from it.
 	Create json.RawMessage `json:"create"`
 	// Events follow it in this order, all sent by the creator, whose join is the first.
 	Events []InitialEvent `json:"events"`
@@ -86,7 +85,12 @@ func (a *API) createRoom(w http.ResponseWriter, r *http.Request, who internalaut
 			return mxerr.NotFound("There is no user %s", user)
 		}
 	}
-	room, roomID, err := a.planRoom(who.UserID, &req, profiles)
+	v := req.version()
+	events, err := initialEvents(v, who.UserID, &req, profiles)
+	if err != nil {
+		return err
+	}
+	room, roomID, err := a.begin(v, who.UserID, createContent(v, who.UserID, &req), events)
 	if err != nil {
 		return err
 	}
@@ -97,43 +101,51 @@ func (a *API) createRoom(w http.ResponseWriter, r *http.Request, who internalaut
 	return nil
 }
 
-// planRoom builds the create event and lists what follows it.
-func (a *API) planRoom(creator id.UserID, req *createRoomRequest, profiles map[id.UserID]store.Profile) (NewRoom, id.RoomID, error) {
-	v := event.DefaultVersion
-	content, err := json.Marshal(createContent(v, req))
-	if err != nil {
-		return NewRoom{}, "", mxerr.BadJSON("creation_content is not valid").WithCause(err)
-	}
-	noKey := ""
-	create, err := event.Build(v, event.Proto{
-		Sender: creator, Type: "m.room.create", StateKey: &noKey, Content: content, Depth: 1,
-		OriginServerTS: a.now().UnixMilli(),
-	}, a.signer)
-	if err != nil {
-		return NewRoom{}, "", createRefusal(err)
-	}
-	events, err := initialEvents(creator, req, profiles)
-	if err != nil {
-		return NewRoom{}, "", err
-	}
+// begin builds the create event of a room with this content, which events follow, and returns the room's id.
+func (a *API) begin(v *event.Version, creator id.UserID, content map[string]any, events []InitialEvent) (NewRoom, id.RoomID, error) {
 	if len(events) > maxInitialEvents {
 		return NewRoom{}, "", mxerr.InvalidParam("A room can begin with %d events, these are %d", maxInitialEvents, len(events))
+	}
+	noKey := ""
+	p := event.Proto{
+		Sender: creator, Type: "m.room.create", StateKey: &noKey, Depth: 1, OriginServerTS: a.now().UnixMilli(),
+	}
+	if v.RoomIDFromCreate {
+		// Two rooms that the user makes within one millisecond would otherwise be the same event, and so the same room.
+		content["dev.myelin.nonce"] = rand.Text()
+	} else {
+		p.RoomID = newRoomID(a.server)
+	}
+	var err error
+	if p.Content, err = json.Marshal(content); err != nil {
+		return NewRoom{}, "", mxerr.BadJSON("creation_content is not valid").WithCause(err)
+	}
+	create, err := event.Build(v, p, a.signer)
+	if err != nil {
+		return NewRoom{}, "", createRefusal(err)
 	}
 	return NewRoom{RoomVersion: v.ID, Create: create.JSON(), Events: events}, create.RoomID(), nil
 }
 
+// newRoomID makes up the id of a room whose version does not derive it from the create event (appendices, "Room IDs").
+func newRoomID(server id.ServerName) id.RoomID {
+	return id.RoomID("!" + rand.Text()[:opaqueRoomID] + ":" + string(server))
+}
+
+// opaqueRoomID is the length of the random part of a room id: 90 bits.
+const opaqueRoomID = 18
+
 // createContent returns the content of the create event.
-func createContent(v *event.Version, req *createRoomRequest) map[string]any {
+func createContent(v *event.Version, creator id.UserID, req *createRoomRequest) map[string]any {
 	content := map[string]any{}
 	for k, raw := range req.CreationContent {
 		content[k] = raw
 	}
-	delete(content, "creator") // since room version 11 the sender says it
-	content["room_version"] = v.ID
-	if v.RoomIDFromCreate {
-		// Two rooms that the user makes within one millisecond would otherwise be the same event, and so the same room.
-		content["dev.myelin.nonce"] = rand.Text()
+	delete(content, "creator") // the server's to say, and since room version 11 the sender says it
+	if v.CreatorInContent {
+		content["creator"] = creator
 	}
+	content["room_version"] = v.ID
 	if v.PrivilegedCreators && req.preset() == presetTrusted {
 		if more := req.additionalCreators(); len(more) > 0 {
 			content["additional_creators"] = more

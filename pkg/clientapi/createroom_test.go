@@ -28,17 +28,20 @@ func (s *server) built(room NewRoom) (eventauth.MapState, []string) {
 	state[eventauth.StateKeyTuple{Type: "m.room.create"}] = create
 	order := []string{"m.room.create"}
 	prev := create.ID()
+	all := map[id.EventID]*event.Event{prev: create}
 	for i, e := range room.Events {
 		p := event.Proto{
 			RoomID: create.RoomID(), Sender: create.Sender(), Type: e.Type, StateKey: &e.StateKey, Content: e.Content,
 			PrevEvents: []id.EventID{prev}, Depth: int64(i + 2), OriginServerTS: create.OriginServerTS(),
 		}
 		p.AuthEvents = eventauth.SelectAuthEvents(v, &p, state)
+		p.ReferenceHash = func(eventID id.EventID) []byte { return event.ReferenceHash(all[eventID]) }
 		ev, err := event.Build(v, p, s.api.signer)
 		require.NoError(s.t, err)
 		require.NoError(s.t, eventauth.Check(v, ev, state), "%s %s", e.Type, e.Content)
 		state[eventauth.StateKeyTuple{Type: e.Type, StateKey: e.StateKey}] = ev
 		prev = ev.ID()
+		all[prev] = ev
 		order = append(order, e.Type)
 	}
 	return state, order
@@ -128,6 +131,53 @@ func TestCreateRoomWithEverything(t *testing.T) {
 	require.Equal(t, object{"membership": "invite", "is_direct": true}, contentOf(t, state, "m.room.member", string(carol)))
 }
 
+func TestCreateRoomOfEveryVersion(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, auth.Registration{})
+	s.accounts(alice, bob)
+	ids := map[id.RoomID]bool{}
+	for _, v := range event.Versions {
+		for _, preset := range []string{presetPrivate, presetTrusted, presetPublic} {
+			state, _ := s.createRoom(`{"room_version":"` + v.ID + `","preset":"` + preset + `","invite":["@bob:test.example"],
+				"name":"n","creation_content":{"m.federate":false,"creator":"@eve:test.example"},"power_level_content_override":{"ban":70}}`)
+			create := state.Event("m.room.create", "")
+			ids[create.RoomID()] = true
+			content := contentOf(t, state, "m.room.create", "")
+			require.Equal(t, v.ID, content["room_version"])
+			require.Equal(t, false, content["m.federate"])
+			if v.CreatorInContent {
+				require.Equal(t, string(alice), content["creator"])
+			} else {
+				require.NotContains(t, content, "creator")
+			}
+			if v.RoomIDFromCreate {
+				require.Equal(t, event.RoomIDFromCreate(create), create.RoomID())
+			} else {
+				require.Regexp(t, `^!\w{18}:test\.example$`, create.RoomID())
+			}
+
+			levels := contentOf(t, state, "m.room.power_levels", "")
+			require.Equal(t, 70.0, levels["ban"])
+			trusted := preset == presetTrusted
+			parsed := eventauth.LevelsOf(v, state)
+			switch {
+			case v.PrivilegedCreators:
+				require.Equal(t, object{}, levels["users"])
+				require.Equal(t, eventauth.Infinite, parsed.User(alice))
+				require.Equal(t, trusted, parsed.User(bob) == eventauth.Infinite, "all invitees are given the creator's power level")
+				require.Equal(t, int64(150), parsed.RequiredFor("m.room.tombstone", true))
+			case trusted:
+				require.Equal(t, object{string(alice): 100.0, string(bob): 100.0}, levels["users"])
+			default:
+				require.Equal(t, object{string(alice): 100.0}, levels["users"])
+				require.Equal(t, int64(100), parsed.RequiredFor("m.room.tombstone", true))
+			}
+			require.Equal(t, trusted && v.PrivilegedCreators, content["additional_creators"] != nil)
+		}
+	}
+	require.Len(t, ids, 3*len(event.Versions), "each room has an id of its own")
+}
+
 // In room version 12 the id derives from the create event: equal ones would be one room.
 func TestCreateRoomTwiceInAMillisecond(t *testing.T) {
 	t.Parallel()
@@ -159,7 +209,7 @@ func TestCreateRoomRefuses(t *testing.T) {
 		`{"name":1}`:                         {400, mxerr.CodeBadJSON},
 		`{"invite":"@bob:x"}`:                {400, mxerr.CodeBadJSON},
 		`{"creation_content":[]}`:            {400, mxerr.CodeBadJSON},
-		`{"room_version":"1"}`:               {400, mxerr.CodeUnsupportedRoomVersion},
+		`{"room_version":"13"}`:              {400, mxerr.CodeUnsupportedRoomVersion},
 		`{"room_version":""}`:                {400, mxerr.CodeUnsupportedRoomVersion},
 		`{"room_version":12}`:                {400, mxerr.CodeBadJSON},
 		`{"visibility":"secret"}`:            {400, mxerr.CodeInvalidParam},

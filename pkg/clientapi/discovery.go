@@ -60,7 +60,13 @@ func (a *API) capabilities(w http.ResponseWriter, _ *http.Request, _ internalaut
 	type capability struct {
 		Enabled bool `json:"enabled"`
 	}
-	available := map[string]string{event.DefaultVersion.ID: "stable"} // of new rooms, see createRoom
+	available := make(map[string]string, len(event.Versions))
+	for _, v := range event.Versions {
+		available[v.ID] = "unstable"
+		if v.Stable {
+			available[v.ID] = "stable"
+		}
+	}
 	mxhttp.WriteJSON(w, http.StatusOK, map[string]any{"capabilities": map[string]any{
 		"m.room_versions":   map[string]any{"default": event.DefaultVersion.ID, "available": available},
 		"m.change_password": capability{false},

@@ -19,7 +19,7 @@ const (
 
 // check refuses what this server cannot or must not do, before anything is built.
 func (req *createRoomRequest) check(server id.ServerName, creator id.UserID) error {
-	if req.RoomVersion != nil && *req.RoomVersion != event.DefaultVersion.ID {
+	if req.version() == nil {
 		return mxerr.UnsupportedRoomVersion(*req.RoomVersion)
 	}
 	if !slices.Contains([]string{"", "public", "private"}, req.Visibility) {
@@ -67,9 +67,19 @@ func (req *createRoomRequest) check(server id.ServerName, creator id.UserID) err
 	return req.checkCreators()
 }
 
+// version returns the version of the new room, nil if it is not known.
+func (req *createRoomRequest) version() *event.Version {
+	if req.RoomVersion == nil {
+		return event.DefaultVersion
+	}
+	v, _ := event.LookupVersion(*req.RoomVersion)
+	return v
+}
+
+// checkCreators checks additional_creators, which means nothing in versions without privileged creators.
 func (req *createRoomRequest) checkCreators() error {
 	raw, ok := req.CreationContent["additional_creators"]
-	if !ok {
+	if !ok || !req.version().PrivilegedCreators {
 		return nil
 	}
 	var creators []string
@@ -119,10 +129,10 @@ func (req *createRoomRequest) additionalCreators() []string {
 }
 
 // initialEvents lists what follows the create event, in the order that the specification sets.
-func initialEvents(creator id.UserID, req *createRoomRequest, profiles map[id.UserID]store.Profile) ([]InitialEvent, error) {
+func initialEvents(v *event.Version, creator id.UserID, req *createRoomRequest, profiles map[id.UserID]store.Profile) ([]InitialEvent, error) {
 	var l eventList
 	l.member(creator, membershipJoin, profiles[creator], false)
-	l.add("m.room.power_levels", "", powerLevels(req))
+	l.add("m.room.power_levels", "", powerLevels(v, creator, req))
 
 	given := map[string]bool{} // types of initial_state with an empty state key
 	for _, e := range req.InitialState {
@@ -171,14 +181,32 @@ func presetEvents(preset string) []presetEvent {
 	}
 }
 
-// powerLevels returns the default content, for a room version with privileged creators, under the client's own.
-func powerLevels(req *createRoomRequest) map[string]any {
+// Power levels of a new room.
+const (
+	// creatorLevel is the creator's, where creators are not above all levels.
+	creatorLevel = 100
+	// privilegedTombstone is what an upgrade requires where they are: the specification wants it above state_default.
+	privilegedTombstone = 150
+)
+
+// powerLevels returns the default content under the client's own. Creators are listed unless the version gives them
+// power by itself.
+func powerLevels(v *event.Version, creator id.UserID, req *createRoomRequest) map[string]any {
 	invite := 0
 	if req.preset() == presetPublic {
 		invite = 50
 	}
+	users, tombstone := map[id.UserID]int{}, privilegedTombstone
+	if !v.PrivilegedCreators {
+		users[creator], tombstone = creatorLevel, creatorLevel
+		if req.preset() == presetTrusted {
+			for _, user := range req.invited() {
+				users[user] = creatorLevel
+			}
+		}
+	}
 	content := map[string]any{
-		"users":          map[string]int{},
+		"users":          users,
 		"users_default":  0,
 		"events_default": 0,
 		"state_default":  50,
@@ -194,7 +222,7 @@ func powerLevels(req *createRoomRequest) map[string]any {
 			"m.room.history_visibility": 100,
 			"m.room.encryption":         100,
 			"m.room.server_acl":         100,
-			"m.room.tombstone":          150, // the specification wants it above state_default, for upgrades
+			"m.room.tombstone":          tombstone,
 		},
 	}
 	for k, raw := range req.PowerLevel {

@@ -61,12 +61,21 @@ func (b *block) add(w *write, r *room, events []*event.Event) {
 
 func (b *block) position(i int) position.Position { return position.New(b.number, i) }
 
-// answers returns the id of the first event of each write, in the order of writes.
+// replyTo returns what a write is answered with whose first event is ev: the event's id, or, where ev makes a room, the
+// room's, which a repetition of the request, whose room would have had another id, cannot know otherwise.
+func replyTo(ev *event.Event) id.EventID {
+	if ev.IsCreate() {
+		return id.EventID(ev.RoomID())
+	}
+	return ev.ID()
+}
+
+// answers returns the answer of each write, in the order of writes.
 func (b *block) answers() []id.EventID {
 	ids := make([]id.EventID, 0, len(b.writes))
 	for _, e := range b.entries {
 		if e.first {
-			ids = append(ids, e.ev.ID())
+			ids = append(ids, replyTo(e.ev))
 		}
 	}
 	return ids

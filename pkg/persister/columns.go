@@ -78,7 +78,7 @@ func columnsOf(b *block) *columns {
 			c.addRoom(i, e)
 		}
 		if e.first && e.write.key.txn != "" {
-			c.keys.add(e.write.key, e.ev.ID())
+			c.keys.add(e.write.key, replyTo(e.ev))
 		}
 	}
 	for i, e := range b.entries {

@@ -27,7 +27,7 @@ const (
 type CreateRoomRequest struct {
 	// RoomVersion is a version of event.Versions.
 	RoomVersion string `json:"room_version"`
-	// Create is the create event, built and signed: the room's id derives from it.
+	// Create is the create event, built and signed. It names the room, or the room's id derives from it.
 	Create json.RawMessage `json:"create"`
 	// Events follow it in this order, at most MaxCreateRoomEvents, all sent by the creator, whose join is the first.
 	// Member events of the creator and of those invited carry their profiles already, and those invited are users of
@@ -66,12 +66,11 @@ func (p *Persister) createRoom(w http.ResponseWriter, r *http.Request, c caller)
 		protos = append(protos, event.Proto{Sender: c.user, Type: e.Type, StateKey: &e.StateKey, Content: e.Content})
 		size += len(e.Content) + 512
 	}
-	eventID, err := p.write(r.Context(), c.write(create.RoomID(), "POST", CreateRoomPath, "", size, newRoomDecider(create, protos)))
+	room, err := p.write(r.Context(), c.write(create.RoomID(), "POST", CreateRoomPath, "", size, newRoomDecider(create, protos)))
 	if err != nil {
 		return err
 	}
-	// The key may have been answered with the create event of an earlier request.
-	mxhttp.WriteJSON(w, http.StatusOK, CreateRoomResponse{RoomID: id.RoomID("!" + string(eventID[1:]))})
+	mxhttp.WriteJSON(w, http.StatusOK, CreateRoomResponse{RoomID: id.RoomID(room)}) // see replyTo
 	return nil
 }
 
@@ -95,8 +94,12 @@ func (p *Persister) parseCreate(req CreateRoomRequest, creator id.UserID) (*even
 
 func newRoomDecider(create *event.Event, protos []event.Proto) decider {
 	return func(r *room) (decision, error) {
-		if r.exists() {
-			return decision{existing: create.ID()}, nil
+		switch was := r.Event("m.room.create", ""); {
+		case was == nil:
+		case was.ID() == create.ID():
+			return decision{existing: replyTo(create)}, nil
+		default:
+			return decision{}, mxerr.RoomInUse("There is such a room already")
 		}
 		return decision{create: create, add: protos}, nil
 	}

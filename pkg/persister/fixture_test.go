@@ -20,7 +20,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/myelin-hs/myelin/pkg/bus"
-	"github.com/myelin-hs/myelin/pkg/event"
 	"github.com/myelin-hs/myelin/pkg/id"
 	"github.com/myelin-hs/myelin/pkg/internalauth"
 	"github.com/myelin-hs/myelin/pkg/postgres"
@@ -340,49 +339,6 @@ func (p *testPersister) put(t *testing.T, user id.UserID, path string, body any)
 func (p *testPersister) send(t *testing.T, room id.RoomID, user id.UserID, txn string) reply {
 	t.Helper()
 	return p.put(t, user, "/rooms/"+string(room)+"/send/m.room.message/"+txn, map[string]any{"msgtype": "m.text", "body": txn})
-}
-
-// newRoomRequest is a whole public room of alice's.
-func newRoomRequest(t *testing.T, n int, more ...InitialEvent) CreateRoomRequest {
-	t.Helper()
-	empty := ""
-	create, err := event.Build(event.DefaultVersion, event.Proto{
-		Sender: alice, Type: "m.room.create", StateKey: &empty, OriginServerTS: int64(1_700_000_000_000 + n),
-		Content: json.RawMessage(`{"room_version":"` + event.DefaultVersion.ID + `"}`),
-	}, signer)
-	require.NoError(t, err)
-	return CreateRoomRequest{RoomVersion: event.DefaultVersion.ID, Create: create.JSON(), Events: append([]InitialEvent{
-		{"m.room.member", string(alice), json.RawMessage(`{"membership":"join"}`)},
-		{"m.room.power_levels", "", json.RawMessage(`{"users":{},"events":{}}`)},
-		{"m.room.join_rules", "", json.RawMessage(`{"join_rule":"public"}`)},
-	}, more...)}
-}
-
-var roomNumber struct {
-	sync.Mutex
-	n int
-}
-
-// newRoom creates a public room with alice in it.
-func (p *testPersister) newRoom(t *testing.T, more ...InitialEvent) id.RoomID {
-	t.Helper()
-	roomNumber.Lock()
-	roomNumber.n++
-	n := roomNumber.n
-	roomNumber.Unlock()
-	got := p.call(t.Context(), alice, nextRequest(), "POST", CreateRoomPath, newRoomRequest(t, n, more...))
-	require.Equal(t, 200, got.status, got.body)
-	return id.RoomID(got.text("room_id"))
-}
-
-// roomsOnOneLane creates n rooms, and returns them with their common shard's lane.
-func (p *testPersister) rooms(t *testing.T, n int) []id.RoomID {
-	t.Helper()
-	rooms := make([]id.RoomID, n)
-	for i := range rooms {
-		rooms[i] = p.newRoom(t)
-	}
-	return rooms
 }
 
 const (

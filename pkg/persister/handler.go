@@ -147,13 +147,17 @@ func storable(s string) bool { return utf8.ValidString(s) && !strings.ContainsRu
 
 func unstorable() error { return mxerr.InvalidParam("The path contains NUL, or is not UTF-8") }
 
-// readContent returns the request's body, which is an event's content, canonical.
+// readContent returns the request's body, which is an event's content, canonical. Numbers that only old room versions
+// have are left to the building of the event.
 func readContent(w http.ResponseWriter, r *http.Request) (json.RawMessage, error) {
 	var raw json.RawMessage
 	if err := mxhttp.ReadJSON(w, r, maxBody, &raw); err != nil {
 		return nil, err
 	}
 	content, err := canonicaljson.Canonicalize(raw)
+	if err != nil {
+		content, err = canonicaljson.AppendLenient(nil, raw)
+	}
 	if err != nil {
 		return nil, mxerr.BadJSON("%v", err)
 	}

@@ -249,7 +249,7 @@ func (l *lane) extend(r *room, w *write, d decision) error {
 	}
 	l.collecting.add(w, r, events)
 	if w.key.txn != "" {
-		l.inFlight[w.key] = inFlight{l.collecting, events[0].ID()}
+		l.inFlight[w.key] = inFlight{l.collecting, replyTo(events[0])}
 	}
 	l.rooms.resize(r)
 	return nil

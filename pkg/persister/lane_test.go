@@ -60,7 +60,7 @@ func (s *memoryStore) load(_ context.Context, rooms []*room, _ []dedupeKey) (loa
 			continue
 		}
 		last := events[len(events)-1]
-		snap := &snapshot{version: last.Version(), heads: []id.EventID{last.ID()}, depth: last.Depth()}
+		snap := &snapshot{version: last.Version(), heads: []*event.Event{last}}
 		for _, ev := range events {
 			if ev.IsState() {
 				snap.state = append(snap.state, ev)

@@ -63,15 +63,20 @@ func queueRepeated(batch *pgx.Batch, keys []dedupeKey, found map[dedupeKey]id.Ev
 }
 
 func (got loaded) readRooms(rows pgx.Rows) error {
-	var roomID, version, head string
-	var depth int64
-	_, err := pgx.ForEachRow(rows, []any{&roomID, &version, &head, &depth}, func() error {
-		s := &snapshot{heads: []id.EventID{id.EventID(head)}, depth: depth}
+	var roomID, version, eventID string
+	var raw []byte
+	_, err := pgx.ForEachRow(rows, []any{&roomID, &version, &eventID, &raw}, func() error {
+		s := &snapshot{}
+		got.rooms[id.RoomID(roomID)] = s
 		var ok bool
 		if s.version, ok = event.LookupVersion(version); !ok {
 			s.err = fmt.Errorf("room version %q is not known to this build", version)
+			return nil
 		}
-		got.rooms[id.RoomID(roomID)] = s
+		var head *event.Event
+		if head, s.err = event.Load(s.version, id.EventID(eventID), append([]byte(nil), raw...)); s.err == nil {
+			s.heads = []*event.Event{head}
+		}
 		return nil
 	})
 	return err

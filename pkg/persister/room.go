@@ -2,8 +2,6 @@ package persister
 
 import (
 	"container/list"
-	"fmt"
-	"time"
 
 	"github.com/myelin-hs/myelin/pkg/event"
 	"github.com/myelin-hs/myelin/pkg/eventauth"
@@ -22,8 +20,7 @@ type room struct {
 	version *event.Version // nil: there is no such room
 	state   eventauth.MapState
 	levels  *eventauth.PowerLevels
-	heads   []id.EventID // forward extremities
-	depth   int64
+	heads   []*event.Event // forward extremities
 	bytes   int
 
 	loading bool
@@ -36,8 +33,7 @@ type room struct {
 type snapshot struct {
 	version *event.Version
 	state   []*event.Event
-	heads   []id.EventID
-	depth   int64
+	heads   []*event.Event
 	err     error // why it cannot be understood
 }
 
@@ -52,7 +48,7 @@ func newRoom(roomID id.RoomID, shardID int, epoch int64) *room {
 func (r *room) exists() bool { return r.version != nil }
 
 func (r *room) adopt(s *snapshot) {
-	r.version, r.heads, r.depth = s.version, s.heads, s.depth
+	r.version, r.heads = s.version, s.heads
 	for _, ev := range s.state {
 		r.set(ev)
 	}
@@ -100,43 +96,5 @@ func (r *room) apply(ev *event.Event) {
 	if ev.IsState() {
 		r.set(ev)
 	}
-	r.heads = []id.EventID{ev.ID()}
-	r.depth = ev.Depth()
-}
-
-// A forge makes events in the name of this server.
-type forge struct {
-	signer event.Signer
-	now    func() time.Time
-}
-
-// extend builds what was decided, each event on top of the one before, and makes it part of the room. With an error it
-// returns the events that are in the room already.
-func (f forge) extend(r *room, d decision) ([]*event.Event, error) {
-	events := make([]*event.Event, 0, len(d.add)+1)
-	if d.create != nil {
-		if err := eventauth.Check(d.create.Version(), d.create, r.state); err != nil {
-			return nil, err
-		}
-		r.version = d.create.Version()
-		r.apply(d.create)
-		events = append(events, d.create)
-	}
-	for _, p := range d.add {
-		p.RoomID = r.id
-		p.PrevEvents = r.heads
-		p.AuthEvents = eventauth.SelectAuthEvents(r.version, &p, r)
-		p.Depth = r.depth + 1
-		p.OriginServerTS = f.now().UnixMilli()
-		ev, err := event.Build(r.version, p, f.signer)
-		if err != nil {
-			return events, fmt.Errorf("build %s: %w", p.Type, err)
-		}
-		if err := eventauth.Check(r.version, ev, r); err != nil {
-			return events, fmt.Errorf("authorise %s: %w", p.Type, err)
-		}
-		r.apply(ev)
-		events = append(events, ev)
-	}
-	return events, nil
+	r.heads = []*event.Event{ev}
 }

@@ -54,9 +54,9 @@ const sqlLook = `SELECT position FROM event WHERE slot = $1 AND event_id = $2`
 
 // What the loader and the committer read.
 const (
-	sqlLoadRooms = `SELECT r.room_id, r.version, h.event_id, h.depth
+	sqlLoadRooms = `SELECT r.room_id, r.version, h.event_id, h.json
 		FROM unnest($1::text[], $2::integer[]) AS w(room_id, slot) JOIN room r ON r.room_id = w.room_id
-		CROSS JOIN LATERAL (SELECT e.event_id, e.depth FROM event e
+		CROSS JOIN LATERAL (SELECT e.event_id, e.json FROM event e
 			WHERE e.slot = w.slot AND e.room_id = w.room_id ORDER BY e.position DESC LIMIT 1) h`
 
 	sqlLoadState = `SELECT s.room_id, e.event_id, e.json
