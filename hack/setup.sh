@@ -8,6 +8,7 @@ ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing+=(postgresql)
 command -v redis-server >/dev/null || missing+=(redis-server)
 command -v shellcheck >/dev/null || missing+=(shellcheck)
 command -v gcc >/dev/null || missing+=(gcc libc6-dev) # the race detector links with cgo
+/usr/bin/python3 -c 'import canonicaljson, signedjson.sign' 2>/dev/null || missing+=(python3-canonicaljson python3-signedjson)
 if [ ${#missing[@]} -gt 0 ]; then
   if [ "$(id -u)" -ne 0 ]; then
     echo "setup: please install: ${missing[*]}" >&2
