@@ -2,8 +2,10 @@
 // pages, as pure functions of an event and of the state it is checked against.
 //
 // [Check] holds the rules that look at state, [CheckAuthEvents] the rule about auth_events, [AuthTypesFor] says which
-// state goes into auth_events. A refusal is a [*Rejection] that names its rule by its number on the page of room
-// version 12.
+// state goes into auth_events. A refusal is a [*Rejection] that names its rule.
+//
+// Room versions differ by the properties of [event.Version]. Code calls rules by their names, which all versions share;
+// the outline in rule.go knows which number a rule has on each version's page.
 package eventauth
 
 import (
@@ -35,18 +37,6 @@ func (m MapState) Event(evType, stateKey string) *event.Event {
 	return m[StateKeyTuple{evType, stateKey}]
 }
 
-// A Rejection says which rule an event broke.
-type Rejection struct {
-	// Rule is the number on the room version's page, such as "5.3.2".
-	Rule string
-	// Reason is for people. It does not tell what the sender may not know.
-	Reason string
-}
-
-func (r *Rejection) Error() string { return "rule " + r.Rule + ": " + r.Reason }
-
-func reject(rule, reason string) error { return &Rejection{Rule: rule, Reason: reason} }
-
 // Types of events that the rules treat by themselves.
 const (
 	typeCreate           = "m.room.create"
@@ -54,6 +44,8 @@ const (
 	typePowerLevels      = "m.room.power_levels"
 	typeJoinRules        = "m.room.join_rules"
 	typeThirdPartyInvite = "m.room.third_party_invite"
+	typeAliases          = "m.room.aliases"
+	typeRedaction        = "m.room.redaction"
 )
 
 // Memberships. A user without a member event has membership "leave".

@@ -2,11 +2,10 @@ package eventauth
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
-	"strconv"
-	"strings"
 
 	"github.com/myelin-hs/myelin/pkg/canonicaljson"
 	"github.com/myelin-hs/myelin/pkg/event"
@@ -26,8 +25,11 @@ type PowerLevels struct {
 	// Ban, Kick, Redact and Invite are what these actions require.
 	Ban, Kick, Redact, Invite int64
 
+	// set is which of the levels above, in the order of singles, the content has.
+	set                          [len(singles)]bool
 	users, events, notifications map[string]int64
-	creators                     []id.UserID
+	// creators are those whose level is infinite.
+	creators []id.UserID
 }
 
 // Level of @room notifications, and of others, where nothing is set.
@@ -55,24 +57,9 @@ func LevelsOf(v *event.Version, state State) *PowerLevels {
 	case v.PrivilegedCreators:
 		p.creators = Creators(v, create)
 	case content == nil:
-		p.users = map[string]int64{string(create.Sender()): 100}
+		p.users = map[string]int64{string(Creator(v, create)): 100}
 	}
 	return p
-}
-
-// Creators returns the creators of a room: the sender of the create event, and its additional_creators where the
-// version has them.
-func Creators(v *event.Version, create *event.Event) []id.UserID {
-	creators := []id.UserID{create.Sender()}
-	if v.PrivilegedCreators {
-		additional, _ := canonicaljson.Get(create.Content(), "additional_creators")
-		for value := range canonicaljson.Elements(additional) {
-			if s, ok := canonicaljson.String(value); ok {
-				creators = append(creators, id.UserID(s))
-			}
-		}
-	}
-	return creators
 }
 
 func defaultLevels() *PowerLevels {
@@ -80,31 +67,24 @@ func defaultLevels() *PowerLevels {
 }
 
 // ParsePowerLevels reads the content of an m.room.power_levels event; nil gives the defaults. It knows no creators: see
-// [LevelsOf]. Errors are [*Rejection], by rules 10.1 to 10.3.
+// [LevelsOf]. Errors are [*Rejection], by the rules about the form of levels.
+//
+// Where the version is not strict about levels outside of users, one that is of the wrong form is as good as absent.
 func ParsePowerLevels(v *event.Version, content json.RawMessage) (*PowerLevels, error) {
 	p := defaultLevels()
 	for key, value := range canonicaljson.Members(content) {
 		var err error
-		switch string(key) {
+		switch canonicaljson.Key(key) {
 		case "events":
-			p.events, err = levelMap(v, "10.2", "events", value)
+			p.events, err = levelMap(v, levelsMaps, "events", value, v.StrictPowerLevels)
 		case "notifications":
-			p.notifications, err = levelMap(v, "10.2", "notifications", value)
+			p.notifications, err = levelMap(v, levelsMaps, "notifications", value, v.StrictPowerLevels)
 		case "users":
-			p.users, err = levelMap(v, "10.3", "users", value)
-			for user := range p.users {
-				if _, bad := id.ParseUserID(user); bad != nil {
-					err = reject("10.3", fmt.Sprintf("users has the key %q, which is not a user id", user))
-				}
+			if p.users, err = levelMap(v, levelsUsers, "users", value, true); err == nil {
+				err = checkUserIDs(v, p.users)
 			}
 		default:
-			if field := p.single(string(key)); field != nil {
-				level, ok := parseLevel(v, value)
-				if !ok {
-					err = reject("10.1", string(key)+" is not an integer")
-				}
-				*field = level
-			}
+			err = p.readSingle(v, canonicaljson.Key(key), value)
 		}
 		if err != nil {
 			return nil, err
@@ -114,49 +94,60 @@ func ParsePowerLevels(v *event.Version, content json.RawMessage) (*PowerLevels, 
 }
 
 // singles are the properties of the content that are one level.
-var singles = []string{"users_default", "events_default", "state_default", "ban", "redact", "kick", "invite"}
+var singles = [...]string{"users_default", "events_default", "state_default", "ban", "redact", "kick", "invite"}
 
-func (p *PowerLevels) single(key string) *int64 {
-	switch key {
-	case "users_default":
-		return &p.UsersDefault
-	case "events_default":
-		return &p.EventsDefault
-	case "state_default":
-		return &p.StateDefault
-	case "ban":
-		return &p.Ban
-	case "redact":
-		return &p.Redact
-	case "kick":
-		return &p.Kick
-	case "invite":
-		return &p.Invite
+// single returns where p has the level that singles[i] names.
+func (p *PowerLevels) single(i int) *int64 {
+	return [len(singles)]*int64{&p.UsersDefault, &p.EventsDefault, &p.StateDefault, &p.Ban, &p.Redact, &p.Kick, &p.Invite}[i]
+}
+
+func (p *PowerLevels) readSingle(v *event.Version, key string, raw []byte) error {
+	i := slices.Index(singles[:], key)
+	if i < 0 {
+		return nil
+	}
+	level, err := parseLevel(v, raw)
+	switch {
+	case err == nil:
+		*p.single(i), p.set[i] = level, true
+	case v.StrictPowerLevels:
+		return reject(v, levelsSingles, fmt.Sprintf("%s %v", key, err))
+	case errors.Is(err, errBeyondDouble):
+		return reject(v, levelsUsers, fmt.Sprintf("%s %v", key, err))
 	}
 	return nil
 }
 
-func levelMap(v *event.Version, rule, name string, raw []byte) (map[string]int64, error) {
+// levelMap reads an object of levels. If it is not strict, it leaves out what is no level.
+func levelMap(v *event.Version, r rule, name string, raw []byte, strict bool) (map[string]int64, error) {
 	if !canonicaljson.IsObject(raw) {
-		return nil, reject(rule, name+" is not an object")
+		if !strict {
+			return nil, nil
+		}
+		return nil, reject(v, r, name+" is not an object")
 	}
 	levels := make(map[string]int64)
 	for key, value := range canonicaljson.Members(raw) {
-		level, ok := parseLevel(v, value)
-		if !ok {
-			return nil, reject(rule, fmt.Sprintf("%s has a value for %q that is not an integer", name, canonicaljson.Key(key)))
+		level, err := parseLevel(v, value)
+		switch {
+		case err == nil:
+			levels[canonicaljson.Key(key)] = level
+		case strict:
+			return nil, reject(v, r, fmt.Sprintf("%s has a value for %q that %v", name, canonicaljson.Key(key), err))
+		case errors.Is(err, errBeyondDouble):
+			return nil, reject(v, levelsUsers, fmt.Sprintf("%s has a value for %q that %v", name, canonicaljson.Key(key), err))
 		}
-		levels[canonicaljson.Key(key)] = level
 	}
 	return levels, nil
 }
 
-func parseLevel(v *event.Version, raw []byte) (int64, bool) {
-	if s, ok := canonicaljson.String(raw); ok && v.StringPowerLevels {
-		n, err := strconv.ParseInt(strings.TrimSpace(s), 10, 64)
-		return n, err == nil && -canonicaljson.MaxInt <= n && n <= canonicaljson.MaxInt
+func checkUserIDs(v *event.Version, users map[string]int64) error {
+	for user := range users {
+		if _, err := id.ParseUserID(user); err != nil {
+			return reject(v, levelsUsers, fmt.Sprintf("users has the key %q, which is not a user id", user))
+		}
 	}
-	return canonicaljson.Int(raw)
+	return nil
 }
 
 // User returns the power level of a user, [Infinite] for a privileged creator.
@@ -187,10 +178,4 @@ func (p *PowerLevels) Notification(kind string) int64 {
 		return level
 	}
 	return defaultNotification
-}
-
-// CanRedact reports whether a redaction that sender sent applies to target, an event of that other sender (room
-// version pages, "Handling redactions").
-func (p *PowerLevels) CanRedact(sender, targetSender id.UserID) bool {
-	return p.User(sender) >= p.Redact || sender.ServerName() == targetSender.ServerName()
 }

@@ -6,7 +6,7 @@ import (
 	"github.com/myelin-hs/myelin/pkg/id"
 )
 
-// A change is one m.room.member event with what rule 5 looks at.
+// A change is one m.room.member event with what its rules look at.
 type change struct {
 	v      *event.Version
 	ev     *event.Event
@@ -19,12 +19,12 @@ type change struct {
 	senderIs, targetIs string
 }
 
-// checkMember is rule 5.
+// checkMember holds the rules about member events.
 func checkMember(v *event.Version, ev, create *event.Event, state State) error {
 	target, isState := ev.StateKey()
 	raw, ok := canonicaljson.Get(ev.Content(), "membership")
 	if !isState || !ok {
-		return reject("5.1", "a member event needs a state key and a membership")
+		return reject(v, memberFields, "a member event needs a state key and a membership")
 	}
 	membership, _ := canonicaljson.String(raw)
 	if v.RestrictedJoins {
@@ -32,7 +32,7 @@ func checkMember(v *event.Version, ev, create *event.Event, state State) error {
 			s, _ := canonicaljson.String(raw)
 			user, err := id.ParseUserID(s)
 			if err != nil || !ev.SignedBy(user.ServerName()) {
-				return reject("5.2.1", "the server of the authorising user has not signed the join")
+				return reject(v, memberSignature, "the server of the authorising user has not signed the join")
 			}
 		}
 	}
@@ -57,13 +57,14 @@ func checkMember(v *event.Version, ev, create *event.Event, state State) error {
 	case membership == knock && v.Knocking:
 		return c.knock()
 	}
-	return reject("5.8", "the membership is unknown")
+	return reject(v, memberOtherwise, "the membership is unknown")
 }
 
-// joinRule returns the join rule, "invite" where there is none.
+// joinRule returns the join rule, "invite" where there is none, "" where it is not a string.
 func (c *change) joinRule() string {
 	if ev := c.state.Event(typeJoinRules, ""); ev != nil {
-		if rule, ok := lookupText(ev.Content(), "join_rule"); ok {
+		if raw, ok := canonicaljson.Get(ev.Content(), "join_rule"); ok {
+			rule, _ := canonicaljson.String(raw)
 			return rule
 		}
 	}
@@ -71,14 +72,14 @@ func (c *change) joinRule() string {
 }
 
 func (c *change) join() error {
-	if prev := c.ev.PrevEvents(); len(prev) == 1 && prev[0] == c.create.ID() && c.target == c.create.Sender() {
-		return nil // 5.3.1
+	if prev := c.ev.PrevEvents(); len(prev) == 1 && prev[0] == c.create.ID() && c.target == Creator(c.v, c.create) {
+		return nil // member.join.creator
 	}
 	if c.sender != c.target {
-		return reject("5.3.2", "nobody can make another user join")
+		return reject(c.v, joinOther, "nobody can make another user join")
 	}
 	if c.senderIs == ban {
-		return reject("5.3.3", "the sender is banned from the room")
+		return reject(c.v, joinBanned, "the sender is banned from the room")
 	}
 	invited := c.targetIs == invite || c.targetIs == join
 	switch rule := c.joinRule(); {
@@ -86,23 +87,23 @@ func (c *change) join() error {
 		if invited {
 			return nil
 		}
-		return reject("5.3.4", "the sender is not invited to the room")
+		return reject(c.v, joinInvited, "the sender is not invited to the room")
 	case rule == "restricted" && c.v.RestrictedJoins, rule == "knock_restricted" && c.v.KnockRestricted:
 		if invited {
-			return nil // 5.3.5.1
+			return nil // member.join.restricted.invited
 		}
 		via := id.UserID(text(c.ev.Content(), "join_authorised_via_users_server"))
 		if via == "" || membershipOf(c.state, via) != join {
-			return reject("5.3.5.2", "no user of the room authorises the join")
+			return reject(c.v, joinAuthorised, "no user of the room authorises the join")
 		}
 		if levels := LevelsOf(c.v, c.state); levels.User(via) < levels.Invite {
-			return reject("5.3.5.2", "the power level of the authorising user is too low to invite")
+			return reject(c.v, joinAuthorised, "the power level of the authorising user is too low to invite")
 		}
-		return nil // 5.3.5.3
+		return nil // member.join.restricted.otherwise
 	case rule == "public":
-		return nil // 5.3.6
+		return nil // member.join.public
 	}
-	return reject("5.3.7", "the join rule lets nobody join")
+	return reject(c.v, joinOtherwise, "the join rule lets nobody join")
 }
 
 func (c *change) invite() error {
@@ -110,61 +111,60 @@ func (c *change) invite() error {
 		return c.thirdPartyInvite(raw)
 	}
 	if c.senderIs != join {
-		return reject("5.4.2", "the sender is not in the room")
+		return reject(c.v, inviteSender, "the sender is not in the room")
 	}
 	if c.targetIs == join {
-		return reject("5.4.3", "the user is in the room already")
+		return reject(c.v, inviteTarget, "the user is in the room already")
 	}
 	if c.targetIs == ban {
-		return reject("5.4.3", "the user is banned from the room")
+		return reject(c.v, inviteTarget, "the user is banned from the room")
 	}
 	if c.levels.User(c.sender) >= c.levels.Invite {
-		return nil // 5.4.4
+		return nil // member.invite.level
 	}
-	return reject("5.4.5", "the sender's power level is too low to invite")
+	return reject(c.v, inviteOtherwise, "the sender's power level is too low to invite")
 }
 
 func (c *change) leave() error {
 	if c.sender == c.target {
-		switch c.targetIs {
-		case invite, join, knock:
+		if c.targetIs == invite || c.targetIs == join || c.targetIs == knock && c.v.Knocking {
 			return nil
 		}
-		return reject("5.5.1", "the sender is neither in the room nor invited nor knocking")
+		return reject(c.v, leaveSelf, "the sender is neither in the room nor invited nor knocking")
 	}
 	if c.senderIs != join {
-		return reject("5.5.2", "the sender is not in the room")
+		return reject(c.v, leaveSender, "the sender is not in the room")
 	}
 	sender := c.levels.User(c.sender)
 	if c.targetIs == ban && sender < c.levels.Ban {
-		return reject("5.5.3", "the sender's power level is too low to unban")
+		return reject(c.v, leaveBanned, "the sender's power level is too low to unban")
 	}
 	if sender >= c.levels.Kick && c.levels.User(c.target) < sender {
-		return nil // 5.5.4
+		return nil // member.leave.level
 	}
-	return reject("5.5.5", "the sender's power level is too low to kick this user")
+	return reject(c.v, leaveOtherwise, "the sender's power level is too low to kick this user")
 }
 
 func (c *change) ban() error {
 	if c.senderIs != join {
-		return reject("5.6.1", "the sender is not in the room")
+		return reject(c.v, banSender, "the sender is not in the room")
 	}
 	if sender := c.levels.User(c.sender); sender >= c.levels.Ban && c.levels.User(c.target) < sender {
-		return nil // 5.6.2
+		return nil // member.ban.level
 	}
-	return reject("5.6.3", "the sender's power level is too low to ban this user")
+	return reject(c.v, banOtherwise, "the sender's power level is too low to ban this user")
 }
 
 func (c *change) knock() error {
-	if rule := c.joinRule(); rule != "knock" && !(rule == "knock_restricted" && c.v.KnockRestricted) {
-		return reject("5.7.1", "the join rule does not allow knocking")
+	if rule := c.joinRule(); rule != "knock" && (rule != "knock_restricted" || !c.v.KnockRestricted) {
+		return reject(c.v, knockJoinRule, "the join rule does not allow knocking")
 	}
 	if c.sender != c.target {
-		return reject("5.7.2", "nobody can knock for another user")
+		return reject(c.v, knockOther, "nobody can knock for another user")
 	}
 	switch c.senderIs {
 	case ban, invite, join:
-		return reject("5.7.4", "the sender is banned, invited or in the room already")
+		return reject(c.v, knockOtherwise, "the sender is banned, invited or in the room already")
 	}
-	return nil // 5.7.3
+	return nil // member.knock.membership
 }

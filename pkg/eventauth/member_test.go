@@ -126,24 +126,6 @@ func TestRule5_3_5AuthorisingUser(t *testing.T) {
 	r.refuse("5.3.5.2", joinBy(alice))
 }
 
-func TestRule5_3VersionsWithoutRestrictedAndKnock(t *testing.T) {
-	t.Parallel()
-	v := *event.DefaultVersion
-	v.RestrictedJoins, v.KnockRestricted, v.Knocking = false, false, false
-	for _, rule := range []string{"restricted", "knock_restricted", "knock"} {
-		r := newRoom(t, &v, nil)
-		r.joinRule(rule)
-		r.member(carol, "invite")
-		r.refuse("5.3.7", r.change(carol, carol, "join"))
-		r.refuse("5.8", r.change(bob, bob, "knock"))
-	}
-	onlyKnock := *event.DefaultVersion
-	onlyKnock.KnockRestricted = false
-	r := newRoom(t, &onlyKnock, nil)
-	r.joinRule("knock_restricted")
-	r.refuse("5.7.1", r.change(bob, bob, "knock"))
-}
-
 func TestRule5_4Invite(t *testing.T) {
 	t.Parallel()
 	r := usual(t)

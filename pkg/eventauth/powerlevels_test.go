@@ -49,11 +49,6 @@ func TestRule10_4CreatorsAreNotListed(t *testing.T) {
 		r.refuse("10.4", r.event(creator, "m.room.power_levels", "", fields{"users": fields{user: 100}}))
 	}
 	r.allow(r.event(creator, "m.room.power_levels", "", fields{"users": fields{alice: 100}}))
-
-	older := *event.DefaultVersion
-	older.PrivilegedCreators = false
-	old := newRoom(t, &older, nil)
-	old.allow(old.event(creator, "m.room.power_levels", "", fields{"users": fields{creator: 100}}))
 }
 
 func TestRule10_5FirstLevels(t *testing.T) {
@@ -163,23 +158,6 @@ func TestPowerLevels(t *testing.T) {
 	require.True(t, p.CanRedact(alice, remote))
 	require.False(t, p.CanRedact(remote, alice))
 	require.True(t, p.CanRedact(bob, alice), "of the same server")
-}
-
-func TestLevelsInStringsCountInOlderVersions(t *testing.T) {
-	t.Parallel()
-	older := *event.DefaultVersion
-	older.StringPowerLevels = true
-	for text, want := range map[string]int64{`"100"`: 100, `" +00100 "`: 100, `"-5"`: -5, `7`: 7, `"9007199254740991"`: 1<<53 - 1, `"-9007199254740991"`: -1<<53 + 1} {
-		p, err := eventauth.ParsePowerLevels(&older, json.RawMessage(`{"users":{"@a:b":`+text+`}}`))
-		require.NoError(t, err, text)
-		require.Equal(t, want, p.User("@a:b"))
-	}
-	for _, text := range []string{`""`, `"1.5"`, `"0x10"`, `"1_000"`, `null`, `"9007199254740992"`, `"-9007199254740992"`} {
-		_, err := eventauth.ParsePowerLevels(&older, json.RawMessage(`{"ban":`+text+`}`))
-		requireRule(t, "10.1", err)
-	}
-	_, err := eventauth.ParsePowerLevels(event.DefaultVersion, json.RawMessage(`{"ban":"50"}`))
-	requireRule(t, "10.1", err)
 }
 
 func TestSelection(t *testing.T) {

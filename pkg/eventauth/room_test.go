@@ -2,6 +2,10 @@ package eventauth_test
 
 import (
 	"encoding/json"
+	"fmt"
+	"maps"
+	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -33,17 +37,36 @@ type room struct {
 
 type fields map[string]any
 
-// parse makes an event out of its JSON fields, with what every event needs added where it is missing.
+// made counts events, to tell the ids apart that room versions 1 and 2 have in events.
+var made atomic.Int64
+
+// parse makes an event out of its JSON fields, with what every event needs added where it is missing. auth_events and
+// prev_events are ids, which parse writes as the version has them.
 func parse(t testing.TB, v *event.Version, f fields) *event.Event {
 	all := fields{
 		"auth_events": []string{}, "prev_events": []string{someEvent}, "depth": 3, "origin_server_ts": 5,
 		"hashes": fields{}, "signatures": fields{}, "content": fields{},
+	}
+	if v.EventIDInEvent {
+		all["event_id"] = fmt.Sprintf("$%d:%s", made.Add(1), id.UserID(f["sender"].(string)).ServerName())
 	}
 	for key, value := range f {
 		if value == nil {
 			delete(all, key)
 		} else {
 			all[key] = value
+		}
+	}
+	for _, key := range []string{"auth_events", "prev_events"} {
+		if ids, ok := all[key].([]string); ok && v.EventIDInEvent {
+			pairs := make([]any, 0, len(ids))
+			for _, eventID := range ids {
+				if !strings.Contains(eventID, ":") {
+					eventID += ":hs.example"
+				}
+				pairs = append(pairs, []any{eventID, fields{"sha256": strings.Repeat("A", 43)}})
+			}
+			all[key] = pairs
 		}
 	}
 	raw, err := json.Marshal(all)
@@ -53,17 +76,37 @@ func parse(t testing.TB, v *event.Version, f fields) *event.Event {
 	return ev
 }
 
-// newRoom has a create event and its sender, joined.
+// newRoom has a create event, with more content, and its sender, joined.
 func newRoom(t testing.TB, v *event.Version, content fields) *room {
-	if content == nil {
-		content = fields{}
-	}
-	content["room_version"] = "12"
+	return newRoomWithID(t, v, "!room:hs.example", content)
+}
+
+// newRoomWithID makes a room with this id, if the version does not take it from the create event.
+func newRoomWithID(t testing.TB, v *event.Version, roomID string, content fields) *room {
 	r := &room{t: t, v: v, state: eventauth.MapState{}}
-	r.create = parse(t, v, fields{"type": "m.room.create", "state_key": "", "sender": creator, "content": content, "prev_events": []string{}})
+	r.create = parse(t, v, createFields(v, roomID, content))
 	r.put(r.create)
 	r.member(creator, "join")
 	return r
+}
+
+func createFields(v *event.Version, roomID string, content fields) fields {
+	all := fields{"room_version": v.ID}
+	if v.CreatorInContent {
+		all["creator"] = creator
+	}
+	for key, value := range content {
+		if value == nil {
+			delete(all, key)
+		} else {
+			all[key] = value
+		}
+	}
+	f := fields{"type": "m.room.create", "state_key": "", "sender": creator, "content": all, "prev_events": []string{}}
+	if !v.RoomIDFromCreate {
+		f["room_id"] = roomID
+	}
+	return f
 }
 
 func (r *room) put(ev *event.Event) {
@@ -85,8 +128,27 @@ func (r *room) member(user, membership string) {
 	r.put(r.event(user, "m.room.member", user, fields{"membership": membership}))
 }
 
-func (r *room) levels(content fields) {
-	r.put(r.event(creator, "m.room.power_levels", "", content))
+// levels sets the power levels; where creators do not stand above them, the creator has 100.
+func (r *room) levels(content fields) { r.put(r.newLevels(creator, content)) }
+
+func (r *room) newLevels(sender string, content fields) *event.Event {
+	if users, _ := content["users"].(fields); !r.v.PrivilegedCreators && users[creator] == nil {
+		users = maps.Clone(users)
+		if users == nil {
+			users = fields{}
+		}
+		users[creator] = 100
+		content = maps.Clone(content)
+		content["users"] = users
+	}
+	return r.event(sender, "m.room.power_levels", "", content)
+}
+
+// check applies the rules about state, checkAuth those about auth_events.
+func (r *room) check(ev *event.Event) error { return eventauth.Check(r.v, ev, r.state) }
+
+func (r *room) checkAuth(ev *event.Event, auth ...*event.Event) error {
+	return eventauth.CheckAuthEvents(r.v, ev, auth, nil)
 }
 
 func (r *room) joinRule(rule string) {
@@ -113,8 +175,10 @@ func requireRule(t testing.TB, rule string, err error) {
 }
 
 // usual is a room in which the members of most tests are: alice with 50, bob with 0, carol not in it.
-func usual(t testing.TB) *room {
-	r := newRoom(t, event.DefaultVersion, nil)
+func usual(t testing.TB) *room { return usualIn(t, event.DefaultVersion) }
+
+func usualIn(t testing.TB, v *event.Version) *room {
+	r := newRoom(t, v, nil)
 	r.member(alice, "join")
 	r.member(bob, "join")
 	r.levels(fields{"users": fields{alice: 50}})

@@ -2,6 +2,7 @@ package eventauth
 
 import (
 	"encoding/json"
+	"slices"
 
 	"github.com/myelin-hs/myelin/pkg/canonicaljson"
 	"github.com/myelin-hs/myelin/pkg/event"
@@ -55,9 +56,14 @@ func SelectAuthEvents(v *event.Version, p *event.Proto, state State) []id.EventI
 	return ids
 }
 
-// CheckAuthEvents holds rule 3: ev's auth_events, given with all of them found, must be what the selection allows, each
-// place once, none rejected, all of the same room. rejected may be nil if no rejected events are kept.
+// CheckAuthEvents holds the rules about ev's auth_events, given with all of them found: they must be what the selection
+// allows, each place once, none rejected, all of the same room, and have the create event where the version wants it.
+// rejected may be nil if no rejected events are kept. A create event may have any: what the rules about it allow is
+// allowed.
 func CheckAuthEvents(v *event.Version, ev *event.Event, authEvents []*event.Event, rejected func(id.EventID) bool) error {
+	if ev.Type() == typeCreate {
+		return nil
+	}
 	var stateKey *string
 	if key, ok := ev.StateKey(); ok {
 		stateKey = &key
@@ -70,30 +76,21 @@ func CheckAuthEvents(v *event.Version, ev *event.Event, authEvents []*event.Even
 		tuple := StateKeyTuple{auth.Type(), key}
 		switch {
 		case seen[tuple]:
-			return reject("3.1", "auth_events has two events of type "+tuple.Type+" and the same state key")
-		case !isState || !containsTuple(allowed, tuple):
-			return reject("3.2", "auth_events has an event of type "+tuple.Type+" that gives no permission to this one")
+			return reject(v, authDuplicate, "auth_events has two events of type "+tuple.Type+" and the same state key")
+		case !isState || !slices.Contains(allowed, tuple):
+			return reject(v, authSelection, "auth_events has an event of type "+tuple.Type+" that gives no permission to this one")
 		case rejected != nil && rejected(auth.ID()):
-			return reject("3.3", "auth_events has a rejected event")
+			return reject(v, authRejected, "auth_events has a rejected event")
 		case auth.RoomID() != ev.RoomID():
-			return reject("3.5", "auth_events has an event of another room")
+			return reject(v, authRoom, "auth_events has an event of another room")
 		}
 		seen[tuple] = true
 		haveCreate = haveCreate || auth.IsCreate()
 	}
-	if v.CreateInAuthEvents && !haveCreate && ev.Type() != typeCreate {
-		return reject("3.4", "auth_events has no create event")
+	if v.CreateInAuthEvents && !haveCreate {
+		return reject(v, authCreate, "auth_events has no create event")
 	}
 	return nil
-}
-
-func containsTuple(tuples []StateKeyTuple, t StateKeyTuple) bool {
-	for _, u := range tuples {
-		if u == t {
-			return true
-		}
-	}
-	return false
 }
 
 // text returns a string within content, "" if it is not there or not a string.

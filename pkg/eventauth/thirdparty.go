@@ -11,29 +11,29 @@ import (
 // maxInviteKeys bounds how many signatures are tried against how many keys: both are of the sender's choosing.
 const maxInviteKeys = 16
 
-// thirdPartyInvite is rule 5.4.1; raw is content.third_party_invite.
+// thirdPartyInvite holds the rules about invites that an m.room.third_party_invite allows; raw is content.third_party_invite.
 func (c *change) thirdPartyInvite(raw []byte) error {
 	if c.targetIs == ban {
-		return reject("5.4.1.1", "the user is banned from the room")
+		return reject(c.v, thirdPartyBanned, "the user is banned from the room")
 	}
 	signed, ok := canonicaljson.Get(raw, "signed")
 	if !ok {
-		return reject("5.4.1.2", "third_party_invite has no signed")
+		return reject(c.v, thirdPartySigned, "third_party_invite has no signed")
 	}
 	mxid, okID := lookupText(signed, "mxid")
 	token, okToken := lookupText(signed, "token")
 	if !okID || !okToken {
-		return reject("5.4.1.3", "third_party_invite.signed has no mxid or no token")
+		return reject(c.v, thirdPartyFields, "third_party_invite.signed has no mxid or no token")
 	}
 	if mxid != string(c.target) {
-		return reject("5.4.1.4", "third_party_invite.signed.mxid is not the invited user")
+		return reject(c.v, thirdPartyUser, "third_party_invite.signed.mxid is not the invited user")
 	}
 	offer := c.state.Event(typeThirdPartyInvite, token)
 	if offer == nil {
-		return reject("5.4.1.5", "there is no third-party invite with this token")
+		return reject(c.v, thirdPartyToken, "there is no third-party invite with this token")
 	}
 	if offer.Sender() != c.sender {
-		return reject("5.4.1.6", "the third-party invite is of another sender")
+		return reject(c.v, thirdPartySender, "the third-party invite is of another sender")
 	}
 	keys := inviteKeys(offer.Content())
 	message := unsigned(signed)
@@ -42,7 +42,7 @@ func (c *change) thirdPartyInvite(raw []byte) error {
 	for _, byServer := range canonicaljson.Members(signatures) {
 		for keyID, value := range canonicaljson.Members(byServer) {
 			if tried++; tried > maxInviteKeys {
-				return reject("5.4.1.8", "third_party_invite.signed has too many signatures")
+				return reject(c.v, thirdPartyKeys, "third_party_invite.signed has too many signatures")
 			}
 			s, _ := canonicaljson.String(value)
 			signature, err := decodeBase64(s)
@@ -51,12 +51,12 @@ func (c *change) thirdPartyInvite(raw []byte) error {
 			}
 			for _, key := range keys {
 				if ed25519.Verify(key, message, signature) {
-					return nil // 5.4.1.7
+					return nil // member.invite.third_party.signature
 				}
 			}
 		}
 	}
-	return reject("5.4.1.8", "third_party_invite.signed is signed with none of the invite's keys")
+	return reject(c.v, thirdPartyKeys, "third_party_invite.signed is signed with none of the invite's keys")
 }
 
 func inviteKeys(content []byte) []ed25519.PublicKey {
