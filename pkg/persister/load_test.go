@@ -1,11 +1,16 @@
 package persister
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 
 	"github.com/myelin-hs/myelin/pkg/bus"
@@ -78,16 +83,47 @@ func TestTwoHundredSendsAreOneTransactionOfFewStatements(t *testing.T) {
 	require.Equal(t, 1, db.count(t, "SELECT count(DISTINCT position >> 10) FROM event WHERE txn_id LIKE 't%'"))
 }
 
+// reads counts the statements of a pool, but for the rotation of the deduplication keys, which comes at its own time.
+type reads struct{ n atomic.Int64 }
+
+func (r *reads) TraceQueryStart(ctx context.Context, _ *pgx.Conn, data pgx.TraceQueryStartData) context.Context {
+	if !strings.Contains(data.SQL, "request_dedupe_rotate") {
+		r.n.Add(1)
+	}
+	return ctx
+}
+
+func (r *reads) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
+
+func (r *reads) TraceBatchStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceBatchStartData) context.Context {
+	return ctx
+}
+
+func (r *reads) TraceBatchQuery(context.Context, *pgx.Conn, pgx.TraceBatchQueryData) { r.n.Add(1) }
+
+func (r *reads) TraceBatchEnd(context.Context, *pgx.Conn, pgx.TraceBatchEndData) {}
+
 func TestWarmRoomIsNotRead(t *testing.T) {
 	t.Parallel()
-	p := newPersister(t)
+	db := newDatabase(t)
+	var reads reads
+	config := db.pool.Config()
+	config.ConnConfig.Tracer = &reads
+	pool, err := pgxpool.NewWithConfig(t.Context(), config)
+	require.NoError(t, err)
+	t.Cleanup(pool.Close)
+	p := db.start(t, db.join(t), func(o *Options) { o.Pool = pool })
 	room := p.newRoom(t)
 	require.Equal(t, 200, p.send(t, room, alice, "warm").status)
-	acquired := p.db.pool.Stat().AcquireCount()
+	before := reads.n.Load()
 	for n := range 10 {
 		require.Equal(t, 200, p.send(t, room, alice, fmt.Sprint(n)).status)
 	}
-	require.Equal(t, acquired, p.db.pool.Stat().AcquireCount(), "reads go through the pool, and there were none")
+	require.Equal(t, before, reads.n.Load(), "a warm room is in memory")
+
+	fresh := db.start(t, db.join(t), func(o *Options) { o.Pool = pool })
+	require.Equal(t, 200, fresh.send(t, room, alice, "cold").status)
+	require.Greater(t, reads.n.Load(), before, "a cold one is read, and that is counted")
 }
 
 // A NUL byte is fine in JSON and in Matrix, and no text in Postgres.
