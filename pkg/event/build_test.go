@@ -85,7 +85,7 @@ func TestBuildMessage(t *testing.T) {
 	require.Equal(t, message().AuthEvents, ev.AuthEvents())
 	require.Equal(t, `{"body":"hi é <b>","msgtype":"m.text"}`, string(ev.Content()))
 	require.Empty(t, ev.Membership())
-	require.Equal(t, []id.ServerName{"hs.example"}, ev.Signers())
+	require.Equal(t, []string{"ed25519:a_test"}, ev.SigningKeys("hs.example"))
 	require.True(t, ev.SignedBy("hs.example"))
 	require.False(t, ev.SignedBy("other.example"))
 

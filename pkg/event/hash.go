@@ -2,24 +2,17 @@ package event
 
 import (
 	"bytes"
-	"crypto/ed25519"
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
-	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/myelin-hs/myelin/pkg/canonicaljson"
 	"github.com/myelin-hs/myelin/pkg/id"
 )
 
-// Errors of [VerifyHash] and [VerifySignature].
-var (
-	ErrHash        = errors.New("content hash does not match")
-	ErrNoSignature = errors.New("not signed with this key")
-	ErrSignature   = errors.New("signature does not match")
-)
+// ErrHash is the error of [VerifyHash].
+var ErrHash = errors.New("content hash does not match")
 
 // VerifyHash checks the content hash: that nothing was changed or redacted since the sender's server signed. An event
 // that fails is to be used redacted. The error is [ErrHash].
@@ -43,39 +36,26 @@ func VerifyHash(ev *Event) error {
 	return nil
 }
 
-// VerifySignature checks that server signed the event with the key called keyID, "ed25519:…", whose public half is
-// pub. Errors wrap [ErrNoSignature] and [ErrSignature].
-func VerifySignature(ev *Event, server id.ServerName, keyID string, pub ed25519.PublicKey) error {
-	raw, ok := canonicaljson.Get(ev.raw, "signatures", string(server), keyID)
-	if !ok || !strings.HasPrefix(keyID, "ed25519:") {
-		return fmt.Errorf("verify %s for %s, %s: %w", ev.id, server, keyID, ErrNoSignature)
-	}
-	s, _ := canonicaljson.String(raw)
-	signature, err := decodeBase64(s)
-	if err != nil || len(pub) != ed25519.PublicKeySize || !ed25519.Verify(pub, ev.signed(), signature) {
-		return fmt.Errorf("verify %s for %s, %s: %w", ev.id, server, keyID, ErrSignature)
-	}
-	return nil
+// ReferenceHash returns the reference hash of an event (server-server API, "Calculating the reference hash for an
+// event"): the 32 bytes of the SHA-256 of what redaction leaves of it, without signatures. It is what the event's id is
+// made of, or, with EventIDInEvent, what stands beside its id where other events refer to it.
+func ReferenceHash(ev *Event) []byte {
+	sum := sha256.Sum256(ev.signed())
+	return sum[:]
 }
 
-// SignedBy reports whether the event carries a signature in the name of server. It does not verify it.
-func (e *Event) SignedBy(server id.ServerName) bool {
-	keys, _ := canonicaljson.Get(e.raw, "signatures", string(server))
-	for range canonicaljson.Members(keys) {
-		return true
-	}
-	return false
+// signed returns what the signatures of the event cover, and its reference hash too.
+func (e *Event) signed() []byte {
+	return e.version.Redaction.append(make([]byte, 0, len(e.raw)), e.raw, e.evType, "signatures")
 }
 
-// Signers returns the servers in whose name the event carries signatures, sorted.
-func (e *Event) Signers() []id.ServerName {
-	raw, _ := canonicaljson.Get(e.raw, "signatures")
-	var servers []id.ServerName
-	for key := range canonicaljson.Members(raw) {
-		servers = append(servers, id.ServerName(canonicaljson.Key(key)))
-	}
-	slices.Sort(servers)
-	return servers
+// hashID returns the event id that is made of the reference hash of what is signed.
+func hashID(v *Version, signed []byte) id.EventID {
+	sum := sha256.Sum256(signed)
+	var buf [1 + 43]byte
+	buf[0] = '$'
+	v.EventIDEncoding.Encode(buf[1:], sum[:])
+	return id.EventID(buf[:])
 }
 
 // decodeBase64 reads base64 with or without padding (appendices, "Unpadded Base64").

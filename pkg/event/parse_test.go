@@ -10,7 +10,6 @@ import (
 
 	"github.com/myelin-hs/myelin/pkg/canonicaljson"
 	"github.com/myelin-hs/myelin/pkg/event"
-	"github.com/myelin-hs/myelin/pkg/id"
 )
 
 // valid returns the JSON of a valid event with fields replaced, or removed if empty.
@@ -148,54 +147,6 @@ func TestLoadNamesTheEvent(t *testing.T) {
 	require.ErrorContains(t, err, string(other))
 }
 
-func TestRedactedEventKeepsID(t *testing.T) {
-	t.Parallel()
-	ev, err := event.Build(event.DefaultVersion, message(), newSigner())
-	require.NoError(t, err)
-	redacted, err := event.Redacted(ev)
-	require.NoError(t, err)
-	require.Equal(t, ev.ID(), redacted.ID())
-	require.Equal(t, `{}`, string(redacted.Content()))
-	parsed, err := event.Parse(ev.Version(), redacted.JSON())
-	require.NoError(t, err)
-	require.Equal(t, redacted, parsed)
-	require.ErrorIs(t, event.VerifyHash(redacted), event.ErrHash)
-}
-
-func TestRedactKeeps(t *testing.T) {
-	t.Parallel()
-	for _, tt := range []struct{ evType, content, want string }{
-		{"m.room.message", `{"body":"x"}`, `{}`},
-		{"m.room.member", `{"membership":"join","displayname":"A","join_authorised_via_users_server":"@b:c","reason":"r"}`,
-			`{"join_authorised_via_users_server":"@b:c","membership":"join"}`},
-		{"m.room.member", `{"membership":"invite","third_party_invite":{"display_name":"x","signed":{"mxid":"@a:b","token":"t"}}}`,
-			`{"membership":"invite","third_party_invite":{"signed":{"mxid":"@a:b","token":"t"}}}`},
-		{"m.room.member", `{"third_party_invite":{"display_name":"x"}}`, `{"third_party_invite":{}}`},
-		{"m.room.member", `{"third_party_invite":"x"}`, `{}`},
-		{"m.room.create", `{"anything":[1],"room_version":"12"}`, `{"anything":[1],"room_version":"12"}`},
-		{"m.room.join_rules", `{"join_rule":"restricted","allow":[],"x":1}`, `{"allow":[],"join_rule":"restricted"}`},
-		{"m.room.power_levels", `{"ban":1,"events":{},"events_default":2,"invite":3,"kick":4,"notifications":{},"redact":5,"state_default":6,"users":{},"users_default":7,"x":8}`,
-			`{"ban":1,"events":{},"events_default":2,"invite":3,"kick":4,"redact":5,"state_default":6,"users":{},"users_default":7}`},
-		{"m.room.history_visibility", `{"history_visibility":"shared","x":1}`, `{"history_visibility":"shared"}`},
-		{"m.room.redaction", `{"reason":"r","redacts":"$x"}`, `{"redacts":"$x"}`},
-		{"m.room.aliases", `{"aliases":["#a:b"]}`, `{}`},
-	} {
-		raw := valid(t, map[string]string{
-			"type": `"` + tt.evType + `"`, "content": tt.content, "state_key": `"k"`, "unsigned": `{"age":1}`, "origin": `"o"`,
-			"membership": `"join"`, "prev_state": `[]`, "redacts": `"$x"`, "extra": `1`,
-		})
-		got, err := event.Redact(event.DefaultVersion, raw)
-		require.NoError(t, err)
-		want, err := canonicaljson.Canonicalize(valid(t, map[string]string{"type": `"` + tt.evType + `"`, "content": tt.want, "state_key": `"k"`}))
-		require.NoError(t, err)
-		require.Equal(t, string(want), string(got))
-	}
-	for _, raw := range []string{`[]`, `{}`, `{"type":1}`, `{`} {
-		_, err := event.Redact(event.DefaultVersion, []byte(raw))
-		require.Error(t, err, raw)
-	}
-}
-
 func TestClientFormats(t *testing.T) {
 	t.Parallel()
 	p := message()
@@ -231,63 +182,4 @@ func TestMembershipIsOfMemberStateEventsOnly(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, tt.want, ev.Membership())
 	}
-}
-
-func TestDefaultVersionIsTheSpecifications(t *testing.T) {
-	t.Parallel()
-	require.Equal(t, "12", event.DefaultVersion.ID)
-	require.True(t, event.DefaultVersion.Stable)
-	_, ok := event.LookupVersion("nope")
-	require.False(t, ok)
-	for _, v := range event.Versions {
-		got, ok := event.LookupVersion(v.ID)
-		require.True(t, ok)
-		require.Same(t, v, got)
-	}
-}
-
-func FuzzParse(f *testing.F) {
-	f.Add(valid(f, nil))
-	f.Add(valid(f, map[string]string{"type": `"m.room.create"`, "room_id": "", "state_key": `""`, "prev_events": `[]`}))
-	f.Add(valid(f, map[string]string{"type": `"m.room.redaction"`, "content": `{"redacts":"$x"}`}))
-	f.Add(valid(f, map[string]string{"unsigned": `{"a":1}`, "type": `"\u0000\""`}))
-	f.Add([]byte(`{"type":"x","content":{"content":{}}}`))
-	f.Fuzz(func(t *testing.T, raw []byte) {
-		ev, err := event.Parse(event.DefaultVersion, raw)
-		if err != nil {
-			return
-		}
-		require.LessOrEqual(t, len(ev.JSON()), event.MaxSize)
-		_, err = id.ParseEventID(string(ev.ID()))
-		require.NoError(t, err)
-		again, err := event.Parse(event.DefaultVersion, ev.JSON())
-		require.NoError(t, err)
-		require.Equal(t, ev, again)
-		redacted, err := event.Redacted(ev)
-		require.NoError(t, err)
-		require.Equal(t, ev.ID(), redacted.ID())
-		rehashed, err := event.Parse(event.DefaultVersion, redacted.JSON())
-		require.NoError(t, err)
-		require.Equal(t, ev.ID(), rehashed.ID(), "redaction changed the id")
-		require.True(t, json.Valid(event.ClientFormat(ev, nil, true)))
-		require.True(t, json.Valid(event.StrippedState(ev)))
-	})
-}
-
-func FuzzRedact(f *testing.F) {
-	f.Add(valid(f, nil))
-	f.Add(valid(f, map[string]string{"type": `"m.room.member"`, "content": `{"third_party_invite":{"signed":1,"x":2},"membership":"join"}`}))
-	f.Add([]byte(`{"type":"m.room.create","content":3}`))
-	f.Fuzz(func(t *testing.T, raw []byte) {
-		once, err := event.Redact(event.DefaultVersion, raw)
-		if err != nil {
-			return
-		}
-		canonical, err := canonicaljson.Canonicalize(once)
-		require.NoError(t, err)
-		require.Equal(t, string(canonical), string(once))
-		twice, err := event.Redact(event.DefaultVersion, once)
-		require.NoError(t, err)
-		require.Equal(t, string(once), string(twice))
-	})
 }

@@ -9,28 +9,6 @@ import (
 	"github.com/myelin-hs/myelin/pkg/id"
 )
 
-// ReferenceHash returns the reference hash of an event (server-server API, "Calculating the reference hash for an
-// event"): the 32 bytes of the SHA-256 of what redaction leaves of it, without signatures. It is what the event's id is
-// made of, or, with EventIDInEvent, what stands beside its id where other events refer to it.
-func ReferenceHash(ev *Event) []byte {
-	sum := sha256.Sum256(ev.signed())
-	return sum[:]
-}
-
-// signed returns what the signatures of the event cover, and its reference hash too.
-func (e *Event) signed() []byte {
-	return e.version.Redaction.append(make([]byte, 0, len(e.raw)), e.raw, e.evType, "signatures")
-}
-
-// hashID returns the event id that is made of the reference hash of what is signed.
-func hashID(v *Version, signed []byte) id.EventID {
-	sum := sha256.Sum256(signed)
-	var buf [1 + 43]byte
-	buf[0] = '$'
-	v.EventIDEncoding.Encode(buf[1:], sum[:])
-	return id.EventID(buf[:])
-}
-
 // appendReferences appends a value of prev_events or auth_events: ids, or with EventIDInEvent pairs of an id and its
 // hashes.
 func appendReferences(dst []byte, v *Version, p *Proto, field string, ids []id.EventID) ([]byte, error) {
