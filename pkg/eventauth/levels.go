@@ -56,7 +56,7 @@ func LevelsOf(v *event.Version, state State) *PowerLevels {
 	case create == nil:
 	case v.PrivilegedCreators:
 		p.creators = Creators(v, create)
-	case content == nil:
+	case content == nil && Creator(v, create) != "":
 		p.users = map[string]int64{string(Creator(v, create)): 100}
 	}
 	return p

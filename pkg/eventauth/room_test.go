@@ -132,7 +132,8 @@ func (r *room) member(user, membership string) {
 func (r *room) levels(content fields) { r.put(r.newLevels(creator, content)) }
 
 func (r *room) newLevels(sender string, content fields) *event.Event {
-	if users, _ := content["users"].(fields); !r.v.PrivilegedCreators && users[creator] == nil {
+	users, isMap := content["users"].(fields)
+	if !r.v.PrivilegedCreators && (isMap || content["users"] == nil) && users[creator] == nil {
 		users = maps.Clone(users)
 		if users == nil {
 			users = fields{}
