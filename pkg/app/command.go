@@ -18,7 +18,9 @@ const usage = `Usage: worker <command> [flags]
 
   run                    run a worker with some roles, or all: a whole homeserver in one process
   migrate                bring the database to this build's schema, and claim it for a homeserver
-  generate-signing-key   print a new signing key
+  generate-signing-key   print a new signing key, a line for the key file
+  keys list              list the signing keys that were announced, and who signs with them
+  keys retire <key id>   make a signing key an old one, with which nobody signs any more
   version                print the version
 
 worker <command> --help lists the flags.
@@ -45,6 +47,8 @@ func Main(ctx context.Context, p Process) int {
 		err = p.migrate(ctx, args)
 	case "generate-signing-key":
 		err = p.generateSigningKey()
+	case "keys":
+		err = p.manageKeys(ctx, args)
 	case "version":
 		fmt.Fprintln(p.Stdout, telemetry.Version)
 		err = nil
@@ -60,7 +64,7 @@ func Main(ctx context.Context, p Process) int {
 		return 0
 	case errors.As(err, &bad):
 		fmt.Fprintf(p.Stderr, "worker: %v\n", err)
-		if command == "" || !strings.Contains("run migrate generate-signing-key", command) {
+		if command == "" || !strings.Contains("run migrate generate-signing-key keys", command) {
 			fmt.Fprint(p.Stderr, usage)
 		}
 		return 2

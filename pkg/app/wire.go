@@ -52,7 +52,7 @@ func (w *worker) serve(role string, h http.Handler, run func(context.Context) er
 func (w *worker) persister(context.Context) error {
 	p, err := persister.New(persister.Options{
 		URI: w.cfg.PostgresURI.Reveal(), Pool: w.pool, DatabaseID: w.db.DatabaseID, Generation: w.db.Generation,
-		ServerName: w.server, Signer: w.key, Leases: persister.LeasesOf(w.lease), Publisher: w.bus, Poke: w.announcer.Poke,
+		ServerName: w.server, Signer: w.own.Key(), Leases: persister.LeasesOf(w.lease), Publisher: w.bus, Poke: w.announcer.Poke,
 		Logger: w.log, Registerer: telemetry.Registry,
 	})
 	if err != nil {
@@ -65,7 +65,7 @@ func (w *worker) persister(context.Context) error {
 
 func (w *worker) client(context.Context) error {
 	api := clientapi.New(clientapi.Options{
-		Auth: w.auth, Store: store.New(w.pool), ServerName: w.server, Signer: w.key, Rooms: roomCreator{w.forwarder},
+		Auth: w.auth, Store: store.New(w.pool), ServerName: w.server, Signer: w.own.Key(), Rooms: roomCreator{w.forwarder},
 		PublicBaseURL: w.cfg.PublicBaseURL,
 	})
 	w.serve(RoleClient, api.Handler(), api.Run)
@@ -73,7 +73,7 @@ func (w *worker) client(context.Context) error {
 }
 
 func (w *worker) federationInbound(context.Context) error {
-	api := fedin.New(fedin.Options{Key: w.key, Version: telemetry.Version})
+	api := fedin.New(fedin.Options{Keys: w.own, Notary: w.verifier, Version: telemetry.Version})
 	w.serve(RoleFederationInbound, api.Handler(), api.Run)
 	return nil
 }

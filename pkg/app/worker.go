@@ -56,7 +56,10 @@ type worker struct {
 	internal  *server
 	peer      *peer
 	signer    *internalauth.Signer
-	key       *keyring.Key
+	keys      []*keyring.Key // of the key file
+	notaries  []id.ServerName
+	own       *keyring.Own
+	verifier  *keyring.Verifier
 	lease     *lease.Manager
 	follower  *horizon.Follower
 	announcer *horizon.Announcer
@@ -104,7 +107,7 @@ func (w *worker) build(ctx context.Context) error {
 		return err
 	}
 	w.group.Add("probes", w.probe.run)
-	for _, step := range []func(context.Context) error{w.secrets, w.database, w.join, w.positions, w.routing, w.roles, w.finish} {
+	for _, step := range []func(context.Context) error{w.secrets, w.database, w.join, w.signing, w.positions, w.routing, w.roles, w.finish} {
 		if err := step(ctx); err != nil {
 			return err
 		}
@@ -117,15 +120,22 @@ func (w *worker) secrets(context.Context) error {
 	if w.server, err = id.ParseServerName(w.cfg.ServerName); err != nil {
 		return fmt.Errorf("--server-name: %w", err)
 	}
+	for _, name := range w.cfg.TrustedNotaries {
+		notary, err := id.ParseServerName(name)
+		if err != nil {
+			return fmt.Errorf("--trusted-notaries: %w", err)
+		}
+		w.notaries = append(w.notaries, notary)
+	}
 	w.signer = internalauth.NewSigner(w.cfg.InternalCredential.Reveal())
 	for role := range w.has {
-		if !needs[role].signing || w.key != nil {
+		if !needs[role].signing || w.keys != nil {
 			continue
 		}
 		if w.cfg.SigningKey.Empty() {
 			return fmt.Errorf("--signing-key-file is needed by the role %s", role)
 		}
-		if w.key, err = keyring.Parse(w.server, []byte(w.cfg.SigningKey.Reveal())); err != nil {
+		if w.keys, err = keyring.ParseFile(w.server, []byte(w.cfg.SigningKey.Reveal())); err != nil {
 			return fmt.Errorf("--signing-key-file: %w", err)
 		}
 	}

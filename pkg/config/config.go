@@ -40,8 +40,10 @@ type Config struct {
 
 	// InternalCredential authenticates workers to each other.
 	InternalCredential Secret
-	// SigningKey is the server's signing key in the form that generate-signing-key prints.
+	// SigningKey holds the server's signing keys, a line each in the form that generate-signing-key prints, the newest last.
 	SigningKey Secret
+	// TrustedNotaries are server names, not yet checked, of those believed about other servers' signing keys.
+	TrustedNotaries []string
 
 	// Registration is one of the constants above.
 	Registration string
@@ -68,4 +70,14 @@ type Migration struct {
 
 	LogFormat string
 	LogLevel  slog.Level
+}
+
+// Keys is what `worker keys` is told.
+type Keys struct {
+	ServerName   string
+	PostgresURI  Secret
+	DatabaseID   string
+	HomeserverID string
+	// Force retires a key that is in use.
+	Force bool
 }

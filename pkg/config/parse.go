@@ -42,7 +42,8 @@ func Run(args, environ, known []string, usage io.Writer) (Config, error) {
 	set.IntVar(&c.MaxConns, "max-conns", 4, "most pooled database connections, besides those of leases, lanes and announcer")
 	set.database(&c.DatabaseID, &c.HomeserverID)
 	credential := set.secret(&c.InternalCredential, "internal-credential", "credential that workers share, at least 32 bytes", false)
-	set.secret(&c.SigningKey, "signing-key", "the server's signing key", false)
+	set.secret(&c.SigningKey, "signing-key", "the server's signing keys, the newest last", false)
+	notaries := set.String("trusted-notaries", "", "server names, separated by commas, to ask for the signing keys of servers that do not answer")
 	set.StringVar(&c.Registration, "registration", RegistrationClosed, "who may register: closed, token or open")
 	set.secret(&c.RegistrationToken, "registration-token", "token for --registration=token", false)
 	set.secret(&c.RegistrationSharedSecret, "registration-shared-secret", "shared secret for administrators to register accounts", false)
@@ -56,6 +57,9 @@ func Run(args, environ, known []string, usage io.Writer) (Config, error) {
 	var bad problems
 	c.Roles = bad.roles(*roles, known)
 	bad.serverName(c.ServerName)
+	if *notaries != "" {
+		c.TrustedNotaries = strings.Split(*notaries, ",")
+	}
 	if c.HomeserverID == "" {
 		c.HomeserverID = c.ServerName
 	}
@@ -115,6 +119,28 @@ func Migrate(args, environ []string, usage io.Writer) (Migration, error) {
 		bad.add("--shards: %d is not between 1 and %d", m.Shards, maxShards)
 	}
 	return m, bad.err()
+}
+
+// KeysCommand reads the configuration of `worker keys`; see [Run] for the arguments. Other variables of `worker run` are
+// passed over, so that it can be run inside a worker's container.
+func KeysCommand(args, environ []string, usage io.Writer) (Keys, error) {
+	k := Keys{}
+	set := newSettings("keys", usage)
+	set.guest = true
+	set.StringVar(&k.ServerName, "server-name", "", "Matrix server name, as in @user:server-name")
+	postgres := set.secret(&k.PostgresURI, "postgres-uri", "postgres:// URI of the database", true)
+	set.database(&k.DatabaseID, &k.HomeserverID)
+	set.BoolVar(&k.Force, "force", false, "retire a key that is in use, because it was lost or stolen")
+	if _, err := set.parse(args, environ); err != nil {
+		return Keys{}, err
+	}
+	var bad problems
+	bad.serverName(k.ServerName)
+	if k.HomeserverID == "" {
+		k.HomeserverID = k.ServerName
+	}
+	bad.required(postgres, k.PostgresURI)
+	return k, bad.err()
 }
 
 // problems collects what is wrong, so that a person sees all of it at once.

@@ -12,6 +12,8 @@ import (
 type settings struct {
 	*flag.FlagSet
 	files []fileSetting
+	// guest: the command runs in the environment of a worker, whose other settings are not its business.
+	guest bool
 }
 
 type fileSetting struct {
@@ -70,6 +72,9 @@ func (s *settings) parse(args, environ []string) (map[string]string, error) {
 			continue
 		}
 		name := strings.ToLower(strings.ReplaceAll(strings.TrimPrefix(key, envPrefix), "_", "-"))
+		if s.Lookup(name) == nil && s.guest {
+			continue
+		}
 		if s.Lookup(name) == nil {
 			return nil, fmt.Errorf("the environment variable %s is not a setting of %s", key, s.Name())
 		}

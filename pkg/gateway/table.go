@@ -81,8 +81,10 @@ var versioned = []endpoint{
 	{methods: "GET", path: "/rooms/{roomId}/event/{eventId}", role: roleClient},
 	{methods: "GET", path: "/rooms/{roomId}/context/{eventId}", role: roleClient},
 
-	// Writing rooms. The client role builds a new room's create event, which gives the room its id and so its owner.
+	// Writing rooms. The client role builds a new room's create event, which gives the room its id and so its owner; an
+	// upgrade writes two rooms.
 	{methods: "POST", path: "/createRoom", role: roleClient, maxBody: largeBody},
+	{methods: "POST", path: "/rooms/{roomId}/upgrade", role: roleClient},
 	{methods: "PUT", path: "/rooms/{roomId}/send/{eventType}/{txnId}", role: rolePersister, affinity: toRoom},
 	{methods: "PUT", path: "/rooms/{roomId}/state/{eventType}", role: rolePersister, affinity: toRoom},
 	{methods: "PUT", path: "/rooms/{roomId}/state/{eventType}/{stateKey...}", role: rolePersister, affinity: toRoom},
@@ -108,6 +110,8 @@ var unversioned = []endpoint{
 
 	{methods: "GET", path: "/_matrix/federation/v1/version", role: roleFederation, access: public},
 	{methods: "GET", path: "/_matrix/key/v2/server", role: roleFederation, access: public},
+	{methods: "GET", path: "/_matrix/key/v2/query/{serverName}", role: roleFederation, access: public},
+	{methods: "POST", path: "/_matrix/key/v2/query", role: roleFederation, access: public},
 }
 
 // table returns all endpoints with their whole paths and limits.

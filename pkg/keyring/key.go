@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"strings"
 
 	"github.com/myelin-hs/myelin/pkg/id"
@@ -32,37 +33,63 @@ func Generate(server id.ServerName) (*Key, error) {
 	return &Key{server: server, version: "a_" + strings.ToLower(rand.Text()[:6]), private: private}, nil
 }
 
-// Parse reads a key file: one line "ed25519 version seed", the seed of 32 bytes in base64. Empty lines and lines that
-// begin with # are skipped. No error contains any part of the file.
-func Parse(server id.ServerName, file []byte) (*Key, error) {
-	var found *Key
+// maxKeys bounds the keys of a file, and those of another server.
+const maxKeys = 64
+
+// ParseFile reads a key file: in each line one key, "ed25519 version seed", the seed of 32 bytes in base64. Empty lines
+// and lines that begin with # are skipped. It returns 1 to 64 keys with different versions, in the order of the file,
+// where the newest is last. No error contains any part of the file.
+func ParseFile(server id.ServerName, file []byte) ([]*Key, error) {
+	var keys []*Key
 	for line := range strings.Lines(string(file)) {
 		fields := strings.Fields(line)
 		if len(fields) == 0 || strings.HasPrefix(fields[0], "#") {
 			continue
 		}
-		if found != nil {
-			return nil, errors.New("parse signing key: more than one key")
+		key, err := parseLine(server, fields)
+		if err != nil {
+			return nil, fmt.Errorf("parse signing key %d: %w", len(keys)+1, err)
 		}
-		if len(fields) != 3 {
-			return nil, errors.New("parse signing key: not three fields: algorithm, version, seed")
+		if slices.ContainsFunc(keys, func(k *Key) bool { return k.version == key.version }) {
+			return nil, fmt.Errorf("parse signing key %d: another key has the same version", len(keys)+1)
 		}
-		if fields[0] != algorithm {
-			return nil, errors.New("parse signing key: the algorithm is not " + algorithm)
+		if keys = append(keys, key); len(keys) > maxKeys {
+			return nil, fmt.Errorf("parse signing keys: more than %d", maxKeys)
 		}
-		if !validVersion(fields[1]) {
-			return nil, errors.New("parse signing key: the version is not of letters, digits and _")
-		}
-		seed, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(fields[2], "="))
-		if err != nil || len(seed) != ed25519.SeedSize {
-			return nil, fmt.Errorf("parse signing key: the seed is not %d bytes in base64", ed25519.SeedSize)
-		}
-		found = &Key{server: server, version: fields[1], private: ed25519.NewKeyFromSeed(seed)}
 	}
-	if found == nil {
-		return nil, errors.New("parse signing key: no key")
+	if len(keys) == 0 {
+		return nil, errors.New("parse signing keys: there is none")
 	}
-	return found, nil
+	return keys, nil
+}
+
+// Parse is [ParseFile] of a file that holds one key.
+func Parse(server id.ServerName, file []byte) (*Key, error) {
+	keys, err := ParseFile(server, file)
+	if err != nil {
+		return nil, err
+	}
+	if len(keys) > 1 {
+		return nil, errors.New("parse signing key: more than one key")
+	}
+	return keys[0], nil
+}
+
+func parseLine(server id.ServerName, fields []string) (*Key, error) {
+	if len(fields) != 3 {
+		return nil, errors.New("not three fields: algorithm, version, seed")
+	}
+	if fields[0] != algorithm {
+		return nil, errors.New("the algorithm is not " + algorithm)
+	}
+	if !validVersion(fields[1]) {
+		return nil, errors.New("the version is not of letters, digits and _")
+	}
+	seed, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(fields[2], "="))
+	if err != nil || len(seed) != ed25519.SeedSize {
+		return nil, fmt.Errorf("the seed is not %d bytes in base64", ed25519.SeedSize)
+	}
+	return &Key{server: server, version: fields[1], private: ed25519.NewKeyFromSeed(seed)}, nil
 }
 
 // validVersion checks the grammar of key versions (server-server API, "Publishing Keys").
@@ -76,7 +103,7 @@ func validVersion(s string) bool {
 	return s != "" && len(s) <= 64
 }
 
-// FileFormat returns the key as [Parse] reads it: the secret itself.
+// FileFormat returns the key as [ParseFile] reads it: the secret itself.
 func (k *Key) FileFormat() []byte {
 	return fmt.Appendf(nil, "%s %s %s\n", algorithm, k.version, base64.RawStdEncoding.EncodeToString(k.private.Seed()))
 }

@@ -99,7 +99,9 @@ func TestVerifyJSONRefuses(t *testing.T) {
 func TestSpecificationEventIsBuiltAndVerifies(t *testing.T) {
 	t.Parallel()
 	k := vectorKey(t)
-	ev, err := event.Build(event.DefaultVersion, event.Proto{
+	version, ok := event.LookupVersion("11")
+	require.True(t, ok)
+	ev, err := event.Build(version, event.Proto{
 		RoomID: "!x:domain", Sender: "@a:domain", Type: "X", Content: json.RawMessage(`{}`), Depth: 3, OriginServerTS: 1000000,
 	}, k)
 	require.NoError(t, err)
@@ -130,6 +132,7 @@ func TestParseRefusesWithoutTellingTheSecret(t *testing.T) {
 	for _, file := range []string{
 		"", "\n# nothing\n", vectorSeed, "ed25519 " + vectorSeed, "rsa 1 " + vectorSeed, "ed25519 a-b " + vectorSeed, "ed25519 1 " + vectorSeed + "AA",
 		"ed25519 1 *" + vectorSeed, "ed25519 1 " + vectorSeed + " x", vectorFile + vectorFile,
+		vectorFile + "ed25519 2 " + vectorSeed,
 	} {
 		_, err := keyring.Parse("domain", []byte(file))
 		require.Error(t, err, file)
@@ -161,7 +164,7 @@ func TestKeyPrintsAsStars(t *testing.T) {
 func TestServerKeys(t *testing.T) {
 	t.Parallel()
 	k := vectorKey(t)
-	body, err := k.ServerKeys(time.UnixMilli(1700000000000))
+	body, err := keyring.ServerKeys([]*keyring.Key{k}, time.UnixMilli(1700000000000))
 	require.NoError(t, err)
 	require.NoError(t, keyring.VerifyJSON(body, "domain", k.KeyID(), k.Public()))
 	var keys struct {

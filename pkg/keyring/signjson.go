@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/myelin-hs/myelin/pkg/canonicaljson"
 	"github.com/myelin-hs/myelin/pkg/id"
@@ -87,21 +86,4 @@ func split(object []byte) (members map[string]json.RawMessage, message []byte, e
 	}
 	message, err = canonicaljson.Encode(covered)
 	return members, message, err
-}
-
-// ServerKeys returns the signed answer to GET /_matrix/key/v2/server, which others may keep until validUntil
-// (server-server API, "Publishing Keys").
-func (k *Key) ServerKeys(validUntil time.Time) ([]byte, error) {
-	object, err := canonicaljson.Encode(map[string]any{
-		"server_name":     k.server,
-		"valid_until_ts":  validUntil.UnixMilli(),
-		"old_verify_keys": map[string]any{},
-		"verify_keys": map[string]any{
-			k.KeyID(): map[string]any{"key": base64.RawStdEncoding.EncodeToString(k.Public())},
-		},
-	})
-	if err != nil {
-		return nil, fmt.Errorf("server keys: %w", err)
-	}
-	return k.SignJSON(object)
 }
