@@ -1,11 +1,14 @@
 package main
 
-import "time"
+import (
+	"syscall"
+	"time"
+)
 
-// slice is how long a function runs before it is the other's turn, turns how many slices a run has of each.
+// slice is how long a function is called before it is the other's turn, turns how many slices a run has of each.
 const (
-	slice = 20 * time.Millisecond
-	turns = 10
+	slice = 10 * time.Millisecond
+	turns = 12
 )
 
 // A timed function is called often enough to fill a slice.
@@ -13,7 +16,6 @@ type timed struct {
 	f     func()
 	calls int
 	took  time.Duration
-	n     int
 }
 
 func newTimed(f func()) *timed {
@@ -21,40 +23,50 @@ func newTimed(f func()) *timed {
 	for t.once() < slice/2 {
 		t.calls *= 2
 	}
-	t.took, t.n = 0, 0
 	return t
 }
 
 // once fills a slice.
 func (t *timed) once() time.Duration {
-	start := time.Now()
+	start := cpuTime()
 	for range t.calls {
 		t.f()
 	}
-	took := time.Since(start)
-	t.took += took
-	t.n += t.calls
-	return took
+	return cpuTime() - start
 }
 
 // nanoseconds is what a call took.
-func (t *timed) nanoseconds() float64 { return float64(t.took.Nanoseconds()) / float64(t.n) }
+func (t *timed) nanoseconds() float64 { return float64(t.took.Nanoseconds()) / float64(turns*t.calls) }
+
+// takeTurns is a run.
+func takeTurns(all ...*timed) {
+	for range turns {
+		for _, t := range all {
+			t.took += t.once()
+		}
+	}
+}
 
 // nanoseconds measures f by itself.
 func nanoseconds(f func()) float64 {
 	t := newTimed(f)
-	for range turns {
-		t.once()
-	}
+	takeTurns(t)
 	return t.nanoseconds()
 }
 
-// ratio measures how many times as long as floor f takes, in turns.
+// ratio measures how many times as long as floor f takes.
 func ratio(f, floor func()) float64 {
 	a, b := newTimed(f), newTimed(floor)
-	for range turns {
-		a.once()
-		b.once()
-	}
+	takeTurns(a, b)
 	return a.nanoseconds() / b.nanoseconds()
+}
+
+// cpuTime is what the process has used of all cores, the garbage collector's share included. Unlike a clock it stands
+// still while others have the cores.
+func cpuTime() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		panic(err) // there is no other error than a wrong argument
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }

@@ -75,6 +75,7 @@ func (r *room) proto(sender id.UserID, evType string, stateKey *string, content 
 	p := event.Proto{
 		RoomID: r.id, Sender: sender, Type: evType, StateKey: stateKey, Content: content,
 		OriginServerTS: 1700000000000 + int64(len(r.events)),
+		ReferenceHash:  func(eventID id.EventID) []byte { return event.ReferenceHash(r.events[eventID]) },
 	}
 	if r.last != nil {
 		p.PrevEvents, p.Depth = []id.EventID{r.last.ID()}, r.last.Depth()+1
