@@ -81,7 +81,7 @@ func ParsePowerLevels(v *event.Version, content json.RawMessage) (*PowerLevels, 
 			p.notifications, err = levelMap(v, levelsMaps, "notifications", value, v.StrictPowerLevels)
 		case "users":
 			if p.users, err = levelMap(v, levelsUsers, "users", value, true); err == nil {
-				err = checkUserIDs(v, p.users)
+				err = checkUserIDs(v, value)
 			}
 		default:
 			err = p.readSingle(v, canonicaljson.Key(key), value)
@@ -141,10 +141,10 @@ func levelMap(v *event.Version, r rule, name string, raw []byte, strict bool) (m
 	return levels, nil
 }
 
-func checkUserIDs(v *event.Version, users map[string]int64) error {
-	for user := range users {
-		if _, err := id.ParseUserID(user); err != nil {
-			return reject(v, levelsUsers, fmt.Sprintf("users has the key %q, which is not a user id", user))
+func checkUserIDs(v *event.Version, users []byte) error {
+	for key := range canonicaljson.Members(users) {
+		if _, err := id.ParseUserID(canonicaljson.Key(key)); err != nil {
+			return reject(v, levelsUsers, fmt.Sprintf("users has the key %q, which is not a user id", canonicaljson.Key(key)))
 		}
 	}
 	return nil

@@ -2,6 +2,8 @@ package eventauth
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/myelin-hs/myelin/pkg/event"
 	"github.com/myelin-hs/myelin/pkg/id"
@@ -60,14 +62,17 @@ type levelChanges struct {
 }
 
 // check refuses, by the rule changing, a change or removal of a level that the sender mayChange not, and, by the rule
-// setting, a new level above the sender's own.
+// setting, a new level above the sender's own. It looks at the keys in their order, so that the same event is refused for
+// the same reason.
 func (m levelChanges) check(v *event.Version, sender int64, changing, setting rule, mayChange func(key string, level int64) bool) error {
-	for key, from := range m.from {
+	for _, key := range slices.Sorted(maps.Keys(m.from)) {
+		from := m.from[key]
 		if to, ok := m.to[key]; (!ok || to != from) && !mayChange(key, from) {
 			return reject(v, changing, fmt.Sprintf("the sender's power level is too low to change %s for %q", m.name, key))
 		}
 	}
-	for key, to := range m.to {
+	for _, key := range slices.Sorted(maps.Keys(m.to)) {
+		to := m.to[key]
 		if from, ok := m.from[key]; (!ok || to != from) && to > sender {
 			return reject(v, setting, fmt.Sprintf("the sender's power level is too low to set %s for %q that high", m.name, key))
 		}

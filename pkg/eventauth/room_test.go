@@ -145,8 +145,31 @@ func (r *room) newLevels(sender string, content fields) *event.Event {
 	return r.event(sender, "m.room.power_levels", "", content)
 }
 
-// check applies the rules about state, checkAuth those about auth_events.
-func (r *room) check(ev *event.Event) error { return eventauth.Check(r.v, ev, r.state) }
+// check applies the rules about state, checkAuth those about auth_events. The rules look at nothing but what auth_events
+// name and the create event, and at kept power levels as at others.
+func (r *room) check(ev *event.Event) error {
+	err := eventauth.Check(r.v, ev, r.state)
+	require.Equal(r.t, err, eventauth.Check(r.v, ev, selected(r.v, ev, r.state)), "against the state that auth_events name")
+	kept := keptLevels{r.state, eventauth.LevelsOf(r.v, r.state)}
+	require.Equal(r.t, err, eventauth.Check(r.v, ev, kept), "with kept power levels")
+	return err
+}
+
+// selected is the part of the state that auth_events of ev name, and the create event.
+func selected(v *event.Version, ev *event.Event, state eventauth.MapState) eventauth.MapState {
+	var stateKey *string
+	if key, ok := ev.StateKey(); ok {
+		stateKey = &key
+	}
+	create := eventauth.StateKeyTuple{Type: "m.room.create"}
+	part := eventauth.MapState{}
+	for _, tuple := range append(eventauth.AuthTypesFor(v, ev.Type(), ev.Sender(), stateKey, ev.Content()), create) {
+		if of := state[tuple]; of != nil {
+			part[tuple] = of
+		}
+	}
+	return part
+}
 
 func (r *room) checkAuth(ev *event.Event, auth ...*event.Event) error {
 	return eventauth.CheckAuthEvents(r.v, ev, auth, nil)
@@ -159,12 +182,12 @@ func (r *room) joinRule(rule string) {
 // allow and refuse check ev against the room; rule is what refuses it.
 func (r *room) allow(ev *event.Event) {
 	r.t.Helper()
-	require.NoError(r.t, eventauth.Check(r.v, ev, r.state))
+	require.NoError(r.t, r.check(ev))
 }
 
 func (r *room) refuse(rule string, ev *event.Event) {
 	r.t.Helper()
-	requireRule(r.t, rule, eventauth.Check(r.v, ev, r.state))
+	requireRule(r.t, rule, r.check(ev))
 }
 
 func requireRule(t testing.TB, rule string, err error) {
