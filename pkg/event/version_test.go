@@ -276,3 +276,43 @@ func TestRedactsOfVersions(t *testing.T) {
 		require.Empty(t, ev.Redacts())
 	})
 }
+
+// TestSizesOfVersions: the limits are in bytes, and the same in every version.
+func TestSizesOfVersions(t *testing.T) {
+	t.Parallel()
+	eachVersion(t, func(t *testing.T, v *event.Version, from func(string) bool) {
+		text := func(prefix string, size int, suffix string) string {
+			fill := size - len(prefix) - len(suffix)
+			return `"` + prefix + strings.Repeat("é", fill/2) + strings.Repeat("x", fill%2) + suffix + `"`
+		}
+		limits := map[string]func(size int) string{
+			"type":      func(size int) string { return text("", size, "") },
+			"state_key": func(size int) string { return text("", size, "") },
+			"sender":    func(size int) string { return text("@", size, ":x") },
+		}
+		if !from("12") {
+			limits["room_id"] = func(size int) string { return text("!", size, ":x") }
+		}
+		if !from("3") {
+			limits["event_id"] = func(size int) string { return text("$", size, ":x") }
+		}
+		for field, value := range limits {
+			_, err := event.Parse(v, validIn(t, v, map[string]string{field: value(255)}))
+			require.NoError(t, err, field)
+			_, err = event.Parse(v, validIn(t, v, map[string]string{field: value(256)}))
+			requireField(t, err, field)
+			require.ErrorIs(t, err, event.ErrTooLarge)
+		}
+		sized := func(size int) (*event.Event, error) {
+			return event.Parse(v, validIn(t, v, map[string]string{"content": `{"b":"` + strings.Repeat("x", size) + `"}`, "unsigned": `{"age":5}`}))
+		}
+		ev, err := sized(0)
+		require.NoError(t, err)
+		left := event.MaxSize - len(ev.JSON())
+		_, err = sized(left)
+		require.NoError(t, err, "unsigned does not count")
+		_, err = sized(left + 1)
+		requireField(t, err, "event")
+		require.ErrorIs(t, err, event.ErrTooLarge)
+	})
+}
