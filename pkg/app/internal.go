@@ -55,6 +55,7 @@ func byRole(handlers map[string]http.Handler) *http.ServeMux {
 	mux := http.NewServeMux()
 	routes := maps.Clone(gateway.Routes())
 	routes["POST "+persister.CreateRoomPath] = RolePersister
+	routes["POST "+persister.RetireRoomPath] = RolePersister
 	for pattern, role := range routes {
 		if h, ok := handlers[role]; ok {
 			mux.Handle(pattern, h)

@@ -26,7 +26,7 @@ type Options struct {
 	ServerName id.ServerName
 	// Signer signs the create events of new rooms.
 	Signer event.Signer
-	Rooms  RoomCreator
+	Rooms  RoomOwners
 	// PublicBaseURL is where clients reach the homeserver, for /.well-known/matrix/client. Empty: what they used.
 	PublicBaseURL string
 }
@@ -37,7 +37,7 @@ type API struct {
 	store   *store.Store
 	server  id.ServerName
 	signer  event.Signer
-	rooms   RoomCreator
+	rooms   RoomOwners
 	baseURL string
 	now     func() time.Time
 }

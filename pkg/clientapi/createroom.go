@@ -15,12 +15,14 @@ import (
 	"github.com/myelin-hs/myelin/pkg/mxhttp"
 )
 
-// A RoomCreator brings a new room to its owner, who writes all of it in one block, or nothing.
-type RoomCreator interface {
-	// CreateRoom sends the room to the owner of the slot of roomID. The identity in ctx is the creator's, its request id
-	// deduplicates: a request sent again gets the room that the first one made, which may be another than roomID. Errors
-	// that carry an *mxerr.Error are the owner's refusals.
+// RoomOwners brings what the client role decides about rooms to their owners. The identity in ctx is the user's; its
+// request id deduplicates. Errors that carry an *mxerr.Error are the owner's refusals.
+type RoomOwners interface {
+	// CreateRoom sends the room to the owner of the slot of roomID, who writes all of it in one block, or nothing. A
+	// request sent again gets the room that the first one made, which may be another than roomID.
 	CreateRoom(ctx context.Context, roomID id.RoomID, room NewRoom) (id.RoomID, error)
+	// RetireRoom sets the room's tombstone, which names its replacement, and makes the room as quiet as the user may.
+	RetireRoom(ctx context.Context, roomID, replacement id.RoomID) error
 }
 
 // A NewRoom is all that a room begins with.

@@ -44,7 +44,9 @@ type server struct {
 type createdRooms struct {
 	mu    sync.Mutex
 	rooms []NewRoom
-	err   error
+	// retired are pairs of a room and its replacement.
+	retired [][2]id.RoomID
+	err     error
 }
 
 func (c *createdRooms) CreateRoom(ctx context.Context, roomID id.RoomID, room NewRoom) (id.RoomID, error) {
@@ -55,6 +57,13 @@ func (c *createdRooms) CreateRoom(ctx context.Context, roomID id.RoomID, room Ne
 	}
 	c.rooms = append(c.rooms, room)
 	return roomID, nil
+}
+
+func (c *createdRooms) RetireRoom(_ context.Context, roomID, replacement id.RoomID) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.retired = append(c.retired, [2]id.RoomID{roomID, replacement})
+	return c.err
 }
 
 func newServer(t *testing.T, policy auth.Registration) *server {

@@ -132,7 +132,7 @@ func (req *createRoomRequest) additionalCreators() []string {
 func initialEvents(v *event.Version, creator id.UserID, req *createRoomRequest, profiles map[id.UserID]store.Profile) ([]InitialEvent, error) {
 	var l eventList
 	l.member(creator, membershipJoin, profiles[creator], false)
-	l.add("m.room.power_levels", "", powerLevels(v, creator, req))
+	l.add(typeLevels, "", powerLevels(v, creator, req))
 
 	given := map[string]bool{} // types of initial_state with an empty state key
 	for _, e := range req.InitialState {
@@ -218,7 +218,7 @@ func powerLevels(v *event.Version, creator id.UserID, req *createRoomRequest) ma
 			"m.room.name":               50,
 			"m.room.avatar":             50,
 			"m.room.canonical_alias":    50,
-			"m.room.power_levels":       100,
+			typeLevels:                  100,
 			"m.room.history_visibility": 100,
 			"m.room.encryption":         100,
 			"m.room.server_acl":         100,

@@ -49,6 +49,7 @@ func (a *API) routes() []route {
 		{"GET", "/voip/turnServer", forUser(empty)},
 
 		{"POST", "/createRoom", forUser(a.createRoom)},
+		{"POST", "/rooms/{roomId}/upgrade", forUser(a.upgradeRoom)},
 		{"GET", "/joined_rooms", forUser(a.joinedRooms)},
 		{"GET", "/rooms/{roomId}/state", forUser(a.state)},
 		{"GET", "/rooms/{roomId}/state/{eventType}", forUser(a.stateEvent)},

@@ -18,7 +18,7 @@ type forge struct {
 // extend builds what was decided, each event on top of the one before, and makes it part of the room. With an error it
 // returns the events that are in the room already.
 func (f forge) extend(r *room, d decision) ([]*event.Event, error) {
-	events := make([]*event.Event, 0, len(d.add)+1)
+	events := make([]*event.Event, 0, d.events())
 	if d.create != nil {
 		if err := eventauth.Check(d.create.Version(), d.create, r.state); err != nil {
 			return nil, err
@@ -28,17 +28,31 @@ func (f forge) extend(r *room, d decision) ([]*event.Event, error) {
 		events = append(events, d.create)
 	}
 	for _, p := range d.add {
-		ev, err := f.build(r, p)
+		ev, err := f.next(r, p)
 		if err != nil {
-			return events, fmt.Errorf("build %s: %w", p.Type, err)
+			return events, err
 		}
-		if err := eventauth.Check(r.version, ev, r); err != nil {
-			return events, fmt.Errorf("authorise %s: %w", p.Type, err)
-		}
-		r.apply(ev)
 		events = append(events, ev)
 	}
+	for _, p := range d.attempt {
+		if ev, err := f.next(r, p); err == nil {
+			events = append(events, ev)
+		}
+	}
 	return events, nil
+}
+
+// next makes an event part of the room, if the rules allow it.
+func (f forge) next(r *room, p event.Proto) (*event.Event, error) {
+	ev, err := f.build(r, p)
+	if err != nil {
+		return nil, fmt.Errorf("build %s: %w", p.Type, err)
+	}
+	if err := eventauth.Check(r.version, ev, r); err != nil {
+		return nil, fmt.Errorf("authorise %s: %w", p.Type, err)
+	}
+	r.apply(ev)
+	return ev, nil
 }
 
 // build makes the event that follows the room's newest.

@@ -35,7 +35,7 @@ type caller struct {
 type roomHandler func(http.ResponseWriter, *http.Request, caller, id.RoomID) error
 
 // Handler serves the writes of rooms of the client-server API, under r0 and v3: send and state; join, invite, leave,
-// kick, ban and unban of /rooms/{roomId}; /join/{roomIdOrAlias}; and [CreateRoomPath]. The identity is in the request's
+// kick, ban and unban of /rooms/{roomId}; /join/{roomIdOrAlias}; [CreateRoomPath] and [RetireRoomPath]. The identity is in the request's
 // context (internalauth). Who does not own the room's shard answers 421 with the headers of package route.
 func (p *Persister) Handler() http.Handler {
 	mux := http.NewServeMux()
@@ -54,6 +54,7 @@ func (p *Persister) Handler() http.Handler {
 		mux.Handle("POST "+rooms+"unban", p.room(p.change(membership.unban)))
 	}
 	mux.Handle("POST "+CreateRoomPath, p.authenticated(p.createRoom))
+	mux.Handle("POST "+RetireRoomPath, p.authenticated(p.retireRoom))
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { mxhttp.WriteError(w, r, mxerr.Unrecognized()) })
 	return mux
 }

@@ -38,14 +38,16 @@ type decider func(*room) (decision, error)
 type decision struct {
 	create   *event.Event  // first event of a new room, already built
 	add      []event.Proto // without prev_events, auth_events and depth
+	attempt  []event.Proto // follow add, each if it can be built and the rules allow it
 	existing id.EventID
 }
 
 func (d decision) events() int {
+	n := len(d.add) + len(d.attempt)
 	if d.create != nil {
-		return len(d.add) + 1
+		n++
 	}
-	return len(d.add)
+	return n
 }
 
 // An answer ends a write.
