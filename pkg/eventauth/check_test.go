@@ -190,6 +190,32 @@ func TestKeptPowerLevelsAreUsed(t *testing.T) {
 	r.refuse("8", name)
 }
 
+// The owner of a room checks messages against kept levels: that must allocate nothing, in no version.
+func TestCheckMessageAllocatesNothing(t *testing.T) {
+	for _, v := range event.Versions {
+		r := usualIn(t, v)
+		msg := r.message(bob)
+		var kept eventauth.State = keptLevels{r.state, eventauth.LevelsOf(v, r.state)}
+		require.Zero(t, testing.AllocsPerRun(10, func() {
+			if err := eventauth.Check(v, msg, kept); err != nil {
+				t.Fatal(err)
+			}
+		}), v.ID)
+	}
+}
+
+func BenchmarkReject(b *testing.B) {
+	r := usual(b)
+	msg := r.message(carol)
+	var kept eventauth.State = keptLevels{r.state, eventauth.LevelsOf(r.v, r.state)}
+	b.ReportAllocs()
+	for b.Loop() {
+		if eventauth.Check(r.v, msg, kept) == nil {
+			b.Fatal("allowed")
+		}
+	}
+}
+
 func BenchmarkCheckMessage(b *testing.B) {
 	r := usual(b)
 	msg := r.message(bob)

@@ -66,7 +66,7 @@ func defaultLevels() *PowerLevels {
 	return &PowerLevels{StateDefault: 50, Ban: 50, Kick: 50, Redact: 50}
 }
 
-// ParsePowerLevels reads the content of an m.room.power_levels event; nil gives the defaults. It knows no creators: see
+// ParsePowerLevels reads the content of an m.room.power_levels event, which is canonical JSON; nil gives the defaults. It knows no creators: see
 // [LevelsOf]. Errors are [*Rejection], by the rules about the form of levels.
 //
 // Where the version is not strict about levels outside of users, one that is of the wrong form is as good as absent.
@@ -74,7 +74,7 @@ func ParsePowerLevels(v *event.Version, content json.RawMessage) (*PowerLevels, 
 	p := defaultLevels()
 	for key, value := range canonicaljson.Members(content) {
 		var err error
-		switch canonicaljson.Key(key) {
+		switch string(key) {
 		case "events":
 			p.events, err = levelMap(v, levelsMaps, "events", value, v.StrictPowerLevels)
 		case "notifications":
@@ -84,7 +84,7 @@ func ParsePowerLevels(v *event.Version, content json.RawMessage) (*PowerLevels, 
 				err = checkUserIDs(v, value)
 			}
 		default:
-			err = p.readSingle(v, canonicaljson.Key(key), value)
+			err = p.readSingle(v, key, value)
 		}
 		if err != nil {
 			return nil, err
@@ -101,8 +101,8 @@ func (p *PowerLevels) single(i int) *int64 {
 	return [len(singles)]*int64{&p.UsersDefault, &p.EventsDefault, &p.StateDefault, &p.Ban, &p.Redact, &p.Kick, &p.Invite}[i]
 }
 
-func (p *PowerLevels) readSingle(v *event.Version, key string, raw []byte) error {
-	i := slices.Index(singles[:], key)
+func (p *PowerLevels) readSingle(v *event.Version, key, raw []byte) error {
+	i := slices.IndexFunc(singles[:], func(name string) bool { return name == string(key) })
 	if i < 0 {
 		return nil
 	}

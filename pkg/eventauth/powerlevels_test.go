@@ -155,9 +155,6 @@ func TestPowerLevels(t *testing.T) {
 	require.Equal(t, eventauth.Infinite, p.User(creator))
 	require.EqualValues(t, 7, p.Notification("room"))
 	require.EqualValues(t, 8, p.RequiredFor("m.room.name", true))
-	require.True(t, p.CanRedact(alice, remote))
-	require.False(t, p.CanRedact(remote, alice))
-	require.True(t, p.CanRedact(bob, alice), "of the same server")
 }
 
 func TestSelection(t *testing.T) {

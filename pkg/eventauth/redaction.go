@@ -4,7 +4,6 @@ import (
 	"strings"
 
 	"github.com/myelin-hs/myelin/pkg/event"
-	"github.com/myelin-hs/myelin/pkg/id"
 )
 
 // checkRedaction holds the rules about redactions, of versions in which the id of an event has the domain of its server.
@@ -18,10 +17,15 @@ func checkRedaction(v *event.Version, ev *event.Event, levels *PowerLevels) erro
 	return reject(v, redactionRejected, "the sender's power level is too low to redact an event of another server")
 }
 
-// CanRedact reports whether a redaction that sender sent applies to target, an event of that other sender (room
-// version pages, "Handling redactions").
-func (p *PowerLevels) CanRedact(sender, targetSender id.UserID) bool {
-	return p.User(sender) >= p.Redact || sender.ServerName() == targetSender.ServerName()
+// RedactionApplies reports whether a redaction that was accepted is to be applied to target, an event that it names; levels
+// are those at the redaction (room version pages, "Handling redactions"). Where redactions have a rule of their own, that
+// has decided.
+func RedactionApplies(v *event.Version, levels *PowerLevels, redaction, target *event.Event) bool {
+	if redaction.RoomID() != target.RoomID() {
+		return false
+	}
+	return v.RedactionRule || levels.User(redaction.Sender()) >= levels.Redact ||
+		redaction.Sender().ServerName() == target.Sender().ServerName()
 }
 
 // domain returns what follows the first colon of a room's or an event's id, "" if there is none.
