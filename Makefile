@@ -67,6 +67,10 @@ lint: ## gofmt, go vet, staticcheck, shellcheck
 mutants: ## Remove each rule of the write path in turn; a named test must fail for each
 	go run ./test/mutants
 
+.PHONY: fuzz
+fuzz: ## Run every fuzz target for FUZZTIME (5s); what is found is kept as a test
+	hack/fuzz.sh
+
 .PHONY: bench-core
 bench-core: ## Measure the room core against its goals; writes artifacts/bench-core.json
 	@go run ./test/benchcore
