@@ -51,14 +51,14 @@ func TestTruncatedInt(t *testing.T) {
 	for in, want := range map[string]int64{
 		`0`: 0, `50`: 50, `-50`: -50, `50.57`: 50, `-50.57`: -50, `-0.9`: 0, `0.9999`: 0, `5.114698E4`: 51146, `1e2`: 100, `1e-3`: 0, `150e-1`: 15,
 		`9007199254740993`: 9007199254740993, `9223372036854775807`: math.MaxInt64, `-9223372036854775808`: math.MinInt64,
-		`9223372036854775808`: math.MaxInt64, `9.3e18`: math.MaxInt64, `1e300`: math.MaxInt64, `-9223372036854775809`: math.MinInt64, `-1e300`: math.MinInt64,
+		`9223372036854775808`: math.MaxInt64, `9.3e18`: math.MaxInt64, `1e300`: math.MaxInt64, `-9223372036854775809`: math.MinInt64, `-1e300`: math.MinInt64, `-5e18`: -5000000000000000000,
 		`-9223372036854775808.0`: math.MinInt64, `9223372036854774784.0`: 9223372036854774784,
 	} {
 		got, ok := canonicaljson.TruncatedInt([]byte(in))
 		require.True(t, ok, in)
 		require.Equal(t, want, got, in)
 	}
-	for _, in := range []string{``, `"1"`, `null`, `true`, `[1]`, `{}`, `1e309`, `-1e309`, strings.Repeat("9", 400), `+1`, `1x`, ` 1`, `1 `, `01`, `1.`, `.5`, `Infinity`, `NaN`} {
+	for _, in := range []string{``, `"1"`, `null`, `true`, `[1]`, `{}`, `1e309`, `-1e309`, strings.Repeat("9", 400), `+1`, `1x`, ` 1`, `1 `, `01`, `1.`, `.5`, `Infinity`, `NaN`, `0x1p4`} {
 		_, ok := canonicaljson.TruncatedInt([]byte(in))
 		require.False(t, ok, in)
 	}
