@@ -48,7 +48,8 @@ func LevelsOf(v *event.Version, state State) *PowerLevels {
 	}
 	p, err := ParsePowerLevels(v, content)
 	if err != nil {
-		// Such an event was never accepted; a state that holds one nevertheless gives nobody but creators power.
+		// Such an event was never accepted; a state that holds one nevertheless gives power to none but creators whose
+		// level is infinite.
 		p = defaultLevels()
 	}
 	create := state.Event(typeCreate, "")

@@ -9,26 +9,21 @@ import (
 	"github.com/myelin-hs/myelin/pkg/id"
 )
 
-// checkPowerLevels holds the rules about power levels; levels are those before the event.
-func checkPowerLevels(v *event.Version, ev *event.Event, state State, levels *PowerLevels) error {
+// checkPowerLevels holds the rules about power levels; prev are those before the event.
+func checkPowerLevels(v *event.Version, ev *event.Event, state State, prev *PowerLevels) error {
 	next, err := ParsePowerLevels(v, ev.Content())
 	if err != nil {
 		return err
 	}
-	for _, creator := range levels.creators {
+	for _, creator := range prev.creators {
 		if _, listed := next.users[string(creator)]; listed {
 			return reject(v, levelsCreators, "users lists a creator of the room, whose power level is infinite")
 		}
 	}
-	before := state.Event(typePowerLevels, "")
-	if before == nil {
+	if state.Event(typePowerLevels, "") == nil {
 		return nil // power_levels.first
 	}
-	prev, err := ParsePowerLevels(v, before.Content())
-	if err != nil {
-		return err
-	}
-	sender := levels.User(ev.Sender())
+	sender := prev.User(ev.Sender())
 	for i, name := range singles {
 		was, is, from, to := prev.set[i], next.set[i], *prev.single(i), *next.single(i)
 		switch {

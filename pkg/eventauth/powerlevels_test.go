@@ -203,3 +203,19 @@ func TestSelection(t *testing.T) {
 		r.state.Event("m.room.power_levels", "").ID(), r.state.Event("m.room.member", bob).ID(),
 	}, eventauth.SelectAuthEvents(r.v, &p, r.state))
 }
+
+func TestLevelsThatWereNeverAccepted(t *testing.T) {
+	t.Parallel()
+	for _, v := range event.Versions {
+		r := usualIn(t, v)
+		r.put(r.event(creator, "m.room.power_levels", "", fields{"users": fields{alice: []int{}}}))
+		r.refuse(numberOf(v, "required_level"), r.event(alice, "m.room.name", "", fields{}))
+		r.allow(r.message(alice))
+		repair := r.newLevels(creator, fields{"users": fields{alice: 50}})
+		if v.PrivilegedCreators {
+			r.allow(repair)
+		} else {
+			r.refuse(numberOf(v, "required_level"), repair)
+		}
+	}
+}

@@ -196,6 +196,17 @@ func requireRule(t testing.TB, rule string, err error) {
 	require.ErrorAs(t, err, &rejection)
 	require.Equal(t, rule, rejection.Rule, rejection.Reason)
 	require.NotEmpty(t, rejection.Reason)
+	require.EqualError(t, err, "rule "+rule+" ("+rejection.Name+"): "+rejection.Reason)
+}
+
+// numberOf is the number of a rule on the page of a version.
+func numberOf(v *event.Version, rule string) string {
+	for _, r := range eventauth.Rules(v) {
+		if r.Name == rule {
+			return r.Number
+		}
+	}
+	return ""
 }
 
 // usual is a room in which the members of most tests are: alice with 50, bob with 0, carol not in it.

@@ -3,10 +3,13 @@ package eventauth_test
 import (
 	"crypto/ed25519"
 	"encoding/base64"
+	"fmt"
+	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/myelin-hs/myelin/pkg/canonicaljson"
+	"github.com/myelin-hs/myelin/pkg/event"
 )
 
 // inviteKey is the key of the identity server.
@@ -25,6 +28,7 @@ type thirdParty struct {
 	offer   fields
 	signed  fields
 	without string // a member of content.third_party_invite.signed or third_party_invite itself
+	before  int    // how many more signatures stand before the right one
 }
 
 // invites checks the invite of carol.
@@ -32,7 +36,11 @@ func (p thirdParty) invites(r *room) error {
 	message, err := canonicaljson.Encode(p.signed)
 	require.NoError(r.t, err)
 	signature := base64.RawStdEncoding.EncodeToString(ed25519.Sign(inviteKey, message))
-	signed := fields{"signatures": fields{"id.example": fields{"ed25519:0": signature}}}
+	signatures := fields{"ed25519:z": signature, "curve25519:0": signature, "ed25519:0": "no base64!"}
+	for i := range p.before {
+		signatures[fmt.Sprintf("ed25519:a%02d", i)] = "AAAA"
+	}
+	signed := fields{"signatures": fields{"id.example": signatures}}
 	for key, value := range p.signed {
 		signed[key] = value
 	}
@@ -125,4 +133,20 @@ var inviteCases = []ruleCase{
 		accepts: changes(bob, carol, "invite"),
 		refuses: withLevels(fields{"invite": 1}, changes(bob, carol, "invite")),
 	},
+}
+
+func TestThirdPartyInvitesAreBounded(t *testing.T) {
+	t.Parallel()
+	for _, v := range event.Versions {
+		require.NoError(t, thirdPartyInvite(func(p *thirdParty) { p.before = 13 })(usualIn(t, v)))
+		requireName(t, "member.invite.third_party.otherwise", thirdPartyInvite(func(p *thirdParty) { p.before = 14 })(usualIn(t, v)))
+		keys := make([]fields, 16)
+		for i := range keys {
+			keys[i] = fields{"public_key": otherKeyText}
+		}
+		offer := func(p *thirdParty) { p.offer = fields{"public_keys": append(keys, fields{"public_key": keyText})} }
+		requireName(t, "member.invite.third_party.otherwise", thirdPartyInvite(offer)(usualIn(t, v)))
+		keys = keys[:15]
+		require.NoError(t, thirdPartyInvite(offer)(usualIn(t, v)))
+	}
 }
