@@ -33,7 +33,8 @@ type Proto struct {
 	Content    json.RawMessage
 	PrevEvents []id.EventID
 	AuthEvents []id.EventID
-	// Depth above [Version.MaxInt] is cut down to that.
+	// Depth above [Version.MaxInt] is cut down to that. Where that is all of int64, one more than the depth of another
+	// event may not be an int64.
 	Depth int64
 	// OriginServerTS is in milliseconds since 1970.
 	OriginServerTS int64

@@ -308,6 +308,17 @@ func BenchmarkBuildWithoutSigning(b *testing.B) {
 	}
 }
 
+func BenchmarkParse(b *testing.B) {
+	ev, err := event.Build(event.DefaultVersion, message(), newSigner())
+	require.NoError(b, err)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := event.Parse(ev.Version(), ev.JSON()); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 func BenchmarkLoad(b *testing.B) {
 	ev, err := event.Build(event.DefaultVersion, message(), newSigner())
 	require.NoError(b, err)

@@ -10,11 +10,11 @@ import (
 	"fmt"
 )
 
-// Limits of the specification (client-server API, "Size limits"; the PDU schema of room version 12).
+// Limits of the specification (client-server API, "Size limits"; the PDU schemas). All room versions have the same.
 const (
 	// MaxSize is the greatest size in bytes of the canonical JSON of an event, signatures included.
 	MaxSize = 65536
-	// MaxField is the greatest size in bytes of sender, room_id, type and state_key.
+	// MaxField is the greatest size in bytes of event_id, sender, room_id, type and state_key.
 	MaxField = 255
 	// MaxPrevEvents is the greatest number of prev_events.
 	MaxPrevEvents = 20
