@@ -63,7 +63,7 @@ func rejectRoom(v *event.Version, create *event.Event) error {
 	switch {
 	case v.RoomIDFromCreate:
 		return reject(v, roomOfCreate, "the room has no create event that was accepted")
-	case create == nil && v.CreateInAuthEvents:
+	case create == nil:
 		return reject(v, authCreate, "the room has no create event")
 	}
 	return reject(v, authRoom, "the create event is of another room")

@@ -11,7 +11,8 @@ import (
 // maxInviteKeys bounds how many signatures are tried against how many keys: both are of the sender's choosing.
 const maxInviteKeys = 16
 
-// thirdPartyInvite holds the rules about invites that an m.room.third_party_invite allows; raw is content.third_party_invite.
+// thirdPartyInvite holds the rules about invites that an m.room.third_party_invite allows; raw is
+// content.third_party_invite.
 func (c *change) thirdPartyInvite(raw []byte) error {
 	if c.targetIs == ban {
 		return reject(c.v, thirdPartyBanned, "the user is banned from the room")
