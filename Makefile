@@ -64,7 +64,7 @@ lint: ## gofmt, go vet, staticcheck, shellcheck
 	hack/shellcheck.sh
 
 .PHONY: mutants
-mutants: ## Remove each rule of the write path in turn; a named test must fail for each
+mutants: ## Remove each rule of the write path and the room core in turn; a named test must fail for each
 	go run ./test/mutants
 
 .PHONY: fuzz

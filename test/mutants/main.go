@@ -1,5 +1,6 @@
-// Command mutants removes each rule of the write path in turn and demands that a named test then fails. A rule whose
-// removal no test notices is a rule that nobody keeps.
+// Command mutants removes each rule of the write path and of the room core in turn and demands that a named test then
+// fails. A rule whose removal no test notices is a rule that nobody keeps. Arguments, if any, are parts of the names or
+// files of the mutants to try.
 //
 // The source is never touched: a mutant is an overlay of the go command.
 package main
@@ -12,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -33,21 +35,25 @@ func run(ctx context.Context) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	survivors := 0
-	for _, m := range mutants {
+	chosen := slices.DeleteFunc(slices.Concat(writePath, roomCore), func(m mutant) bool { return !m.matches(os.Args[1:]) })
+	if len(chosen) == 0 {
+		return fmt.Errorf("no mutant is called %s", strings.Join(os.Args[1:], " or "))
+	}
+	survivors, whole := 0, map[string]bool{}
+	for _, m := range chosen {
 		start := time.Now()
-		verdict, err := m.try(ctx, dir)
+		verdict, err := m.try(ctx, dir, whole)
 		if err != nil {
 			return fmt.Errorf("%s: %w", m.name, err)
 		}
 		if verdict != killed {
 			survivors++
 		}
-		fmt.Printf("%-60s %-9s by %s (%.1f s)\n", m.name, verdict, m.test, time.Since(start).Seconds())
+		fmt.Printf("%-66s %-9s by %s (%.1f s)\n", m.name, verdict, m.test, time.Since(start).Seconds())
 	}
-	fmt.Printf("%d passed, %d failed\n", len(mutants)-survivors, survivors)
+	fmt.Printf("%d passed, %d failed\n", len(chosen)-survivors, survivors)
 	if survivors > 0 {
-		return fmt.Errorf("%d of %d mutants were not killed by their named test", survivors, len(mutants))
+		return fmt.Errorf("%d of %d mutants were not killed by their named test", survivors, len(chosen))
 	}
 	return nil
 }
@@ -60,8 +66,15 @@ const (
 	other    verdict = "unproven" // the test fails without the mutant too, or the mutant does not build
 )
 
-// try runs the named test as it is, then with the mutation.
-func (m mutant) try(ctx context.Context, dir string) (verdict, error) {
+// matches reports whether some of the parts is in the mutant's name or file; of no parts, all do.
+func (m mutant) matches(parts []string) bool {
+	return len(parts) == 0 || slices.ContainsFunc(parts, func(part string) bool {
+		return strings.Contains(m.name, part) || strings.Contains(m.file, part)
+	})
+}
+
+// try runs the named test as it is, unless it is one of whole, those that passed before, and then with the mutation.
+func (m mutant) try(ctx context.Context, dir string, whole map[string]bool) (verdict, error) {
 	source, err := os.ReadFile(m.file)
 	if err != nil {
 		return "", err
@@ -85,9 +98,12 @@ func (m mutant) try(ctx context.Context, dir string) (verdict, error) {
 	if err := os.WriteFile(overlay, text, 0o600); err != nil {
 		return "", err
 	}
-	if out, err := m.goTest(ctx); err != nil {
-		fmt.Printf("%s fails without the mutant:\n%s\n", m.test, out)
-		return other, ctx.Err()
+	if key := m.pkg + " " + m.test; !whole[key] {
+		if out, err := m.goTest(ctx); err != nil {
+			fmt.Printf("%s fails without the mutant:\n%s\n", m.test, out)
+			return other, ctx.Err()
+		}
+		whole[key] = true
 	}
 	out, err := m.goTest(ctx, "-overlay", overlay)
 	switch {

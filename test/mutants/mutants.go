@@ -11,7 +11,8 @@ type mutant struct {
 
 const schemaFile = "pkg/schema/migrations/0001_init.sql"
 
-var mutants = []mutant{
+// writePath are the rules of the fence, the horizon and the deduplication.
+var writePath = []mutant{
 	{
 		name: "the fence takes no row lock",
 		file: schemaFile,
