@@ -172,8 +172,8 @@ func in(room string, parts ...string) string {
 	return path
 }
 
-// rows runs a query on the homeserver's database.
-func rows[T any](t *testing.T, h *homeserver, sql string, args ...any) []T {
+// query runs a query on the homeserver's database.
+func query[T any](t *testing.T, h *homeserver, sql string, args ...any) []T {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), h.database)
 	require.NoError(t, err)

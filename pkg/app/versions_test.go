@@ -1,7 +1,13 @@
 package app
 
 import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net/url"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -17,6 +23,8 @@ func TestRoomsOfEveryVersion(t *testing.T) {
 		t.Run("version "+v.ID, func(t *testing.T) {
 			s := scenario{t, v, alice.of(t), bob.of(t), carol.of(t)}
 			t.Run("people", s.people)
+			t.Run("redaction", s.redaction)
+			t.Run("knock", s.knock)
 			t.Run("upgrade", s.upgrade)
 		})
 	}
@@ -70,8 +78,105 @@ func (s scenario) people(t *testing.T) {
 	s.bob.ok("POST", in(room, "unban"), who)
 	s.carol.ok("POST", in(room, "join"), object{})
 
-	joined := s.bob.ok("GET", "/sync", nil)["rooms"].(object)["join"].(object)
-	require.Contains(t, joined, room)
+	s.bob.sync("", func(all rooms) bool { return all.has("join", room, "hello") })
+}
+
+func (s scenario) redaction(t *testing.T) {
+	room := s.create(object{"preset": "public_chat"})
+	s.bob.ok("POST", in(room, "join"), object{})
+	topic := s.alice.set(room, "m.room.topic", object{"topic": "a secret topic"})
+	said := s.bob.send(room, "m.room.message", object{"msgtype": "m.text", "body": "a secret message"})
+	// The room is in the sync worker's memory from here on.
+	since := s.bob.sync("", func(all rooms) bool { return all.has("join", room, "a secret message") })
+
+	s.bob.refused(403, "M_FORBIDDEN", "PUT", in(room, "redact", topic, "t"), object{})
+	why := s.alice.ok("PUT", in(room, "redact", said, "t1"), object{"reason": "spam"})["event_id"].(string)
+	last := s.alice.ok("PUT", in(room, "redact", topic, "t2"), object{})["event_id"].(string)
+	s.bob.sync(since, func(all rooms) bool { return all.has("join", room, `"event_id":"`+last+`"`) })
+
+	for name, got := range map[string]object{
+		"event":    s.bob.ok("GET", in(room, "event", said), nil),
+		"messages": s.bob.ok("GET", in(room, "messages")+"?dir=b&limit=100", nil),
+		"context":  s.bob.ok("GET", in(room, "context", said), nil),
+		"state":    s.bob.ok("GET", in(room, "state"), nil),
+		"sync":     s.bob.ok("GET", "/sync", nil)["rooms"].(object)["join"].(object)[room].(object),
+	} {
+		raw := asJSON(t, got)
+		require.False(t, strings.Contains(raw, "secret"), name)
+		require.True(t, strings.Contains(raw, "redacted_because"), name)
+	}
+	require.Empty(t, s.bob.get(room, "m.room.topic"))
+	got := s.bob.ok("GET", in(room, "event", said), nil)
+	because := got["unsigned"].(object)["redacted_because"].(object)
+	require.Equal(t, said, got["event_id"])
+	require.Equal(t, why, because["event_id"])
+	require.Equal(t, said, because["redacts"])
+	require.Equal(t, "spam", because["content"].(object)["reason"])
+	require.Zero(t, query[int](t, s.alice.h, "SELECT count(*) FROM event WHERE room_id = $1 AND convert_from(json, 'UTF8') LIKE '%secret%'", room)[0])
+}
+
+// rooms is the part of a sync about rooms: by kind and room, as JSON.
+type rooms map[string]map[string]json.RawMessage
+
+func (all rooms) has(kind, room, text string) bool {
+	raw, ok := all[kind][room]
+	return ok && bytes.Contains(raw, []byte(text))
+}
+
+// sync syncs on from since until it is told what is waited for, and returns the next token. An initial sync that was too
+// early is made again.
+func (p *person) sync(since string, until func(rooms) bool) string {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.t.Context(), time.Minute)
+	defer cancel()
+	for ctx.Err() == nil {
+		path := "/sync"
+		if since != "" {
+			path += "?timeout=10000&since=" + since
+		}
+		got := p.ok("GET", path, nil)
+		var all rooms
+		require.NoError(p.t, json.Unmarshal([]byte(asJSON(p.t, got["rooms"])), &all))
+		next := got["next_batch"].(string)
+		if until(all) {
+			return next
+		}
+		if since != "" {
+			since = next
+		}
+	}
+	p.t.Fatal("the sync never told what was waited for")
+	return ""
+}
+
+func asJSON(t *testing.T, v any) string {
+	t.Helper()
+	raw, err := json.Marshal(v)
+	require.NoError(t, err)
+	return string(raw)
+}
+
+func (s scenario) knock(t *testing.T) {
+	room := s.create(object{
+		"name": "A house", "initial_state": []object{{"type": "m.room.join_rules", "content": object{"join_rule": "knock"}}},
+	})
+	if !s.v.Knocking {
+		s.carol.refused(403, "M_FORBIDDEN", "POST", "/knock/"+url.PathEscape(room), object{})
+		return
+	}
+	s.carol.ok("POST", "/knock/"+url.PathEscape(room), object{"reason": "cold outside"})
+	since := s.carol.sync("", func(all rooms) bool {
+		return all.has("knock", room, "cold outside") && all.has("knock", room, "A house") && all.has("knock", room, "knock_state")
+	})
+	s.carol.refused(403, "M_FORBIDDEN", "GET", in(room, "messages")+"?dir=b", nil)
+	s.carol.ok("POST", in(room, "leave"), object{})
+	since = s.carol.sync(since, func(all rooms) bool { return all.has("leave", room, `"leave"`) })
+	s.carol.ok("POST", "/knock/"+url.PathEscape(room), object{"reason": "again"})
+	since = s.carol.sync(since, func(all rooms) bool { return all.has("knock", room, "again") })
+	s.alice.ok("POST", in(room, "invite"), object{"user_id": s.carol.id})
+	since = s.carol.sync(since, func(all rooms) bool { return all.has("invite", room, "invite_state") })
+	s.carol.ok("POST", in(room, "join"), object{})
+	s.carol.sync(since, func(all rooms) bool { return all.has("join", room, "A house") && !all.has("knock", room, "") })
 }
 
 func (s scenario) upgrade(t *testing.T) {

@@ -153,11 +153,19 @@ func queryToken(r *http.Request, name string, def position.Position) (position.P
 	return p, nil
 }
 
-// clientEvent returns the event as who gets it: with the transaction id where it is this device's own.
+// clientEvent returns the event as who gets it: with the transaction id where it is this device's own, and with its
+// redaction.
 func clientEvent(e store.Event, who internalauth.Identity) json.RawMessage {
-	var unsigned json.RawMessage
+	fields := map[string]any{}
 	if e.TxnID != "" && e.Sender() == who.UserID && e.DeviceID == who.DeviceID {
-		unsigned, _ = json.Marshal(map[string]string{"transaction_id": e.TxnID}) // a string always marshals
+		fields["transaction_id"] = e.TxnID
+	}
+	if e.RedactedBecause != nil {
+		fields["redacted_because"] = json.RawMessage(event.ClientFormat(e.RedactedBecause, nil, true))
+	}
+	var unsigned json.RawMessage
+	if len(fields) > 0 {
+		unsigned, _ = json.Marshal(fields) // a string and an event always marshal
 	}
 	return event.ClientFormat(e.Event, unsigned, true)
 }

@@ -86,6 +86,7 @@ var versioned = []endpoint{
 	{methods: "POST", path: "/createRoom", role: roleClient, maxBody: largeBody},
 	{methods: "POST", path: "/rooms/{roomId}/upgrade", role: roleClient},
 	{methods: "PUT", path: "/rooms/{roomId}/send/{eventType}/{txnId}", role: rolePersister, affinity: toRoom},
+	{methods: "PUT", path: "/rooms/{roomId}/redact/{eventId}/{txnId}", role: rolePersister, affinity: toRoom},
 	{methods: "PUT", path: "/rooms/{roomId}/state/{eventType}", role: rolePersister, affinity: toRoom},
 	{methods: "PUT", path: "/rooms/{roomId}/state/{eventType}/{stateKey...}", role: rolePersister, affinity: toRoom},
 	{methods: "POST", path: "/rooms/{roomId}/join", role: rolePersister, affinity: toRoom},
@@ -95,6 +96,7 @@ var versioned = []endpoint{
 	{methods: "POST", path: "/rooms/{roomId}/ban", role: rolePersister, affinity: toRoom},
 	{methods: "POST", path: "/rooms/{roomId}/unban", role: rolePersister, affinity: toRoom},
 	{methods: "POST", path: "/join/{roomId}", role: rolePersister, affinity: toRoom},
+	{methods: "POST", path: "/knock/{roomId}", role: rolePersister, affinity: toRoom},
 
 	// Syncing
 	{methods: "GET", path: "/sync", role: roleSync, affinity: toUser},

@@ -30,6 +30,8 @@ type entry struct {
 	first bool // of its write: carries the deduplication key
 	room  *room
 	ev    *event.Event
+	// redacted is what ev, a redaction, leaves of its target.
+	redacted *event.Event
 }
 
 // A rider is a write that is answered from events of the block.
@@ -48,11 +50,16 @@ func (b *block) fits(events, bytes, maxWrites int) bool {
 		len(b.writes) < maxWrites && len(b.entries)+events <= maxBlockEvents && b.bytes+bytes <= maxBlockBytes
 }
 
-func (b *block) add(w *write, r *room, events []*event.Event) {
+// add takes the events of a write. redacted is what the first of them leaves of another event, nil if it is no redaction.
+func (b *block) add(w *write, r *room, events []*event.Event, redacted *event.Event) {
 	b.writes = append(b.writes, w)
 	for i, ev := range events {
-		b.entries = append(b.entries, entry{w, i == 0, r, ev})
+		b.entries = append(b.entries, entry{write: w, first: i == 0, room: r, ev: ev})
 		b.bytes += len(ev.JSON())
+	}
+	if redacted != nil {
+		b.entries[len(b.entries)-len(events)].redacted = redacted
+		b.bytes += len(redacted.JSON())
 	}
 	b.shards[r.shard] = r.epoch
 	b.rooms[r.id] = r

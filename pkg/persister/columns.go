@@ -47,6 +47,12 @@ type columns struct {
 		slot                   []int32
 		i                      []int64
 	}
+	redactions struct {
+		room, event []string
+		slot        []int32
+		i           []int64
+		json        [][]byte
+	}
 	keys keyColumns
 }
 
@@ -76,6 +82,9 @@ func columnsOf(b *block) *columns {
 		}
 		if e.ev.IsCreate() {
 			c.addRoom(i, e)
+		}
+		if e.redacted != nil {
+			c.addRedaction(i, e)
 		}
 		if e.first && e.write.key.txn != "" {
 			c.keys.add(e.write.key, replyTo(e.ev))
@@ -159,6 +168,22 @@ func (c *columns) addState(i int, e entry, key string) {
 	m.membership = append(m.membership, e.ev.Membership())
 	m.i = append(m.i, int64(i))
 	m.event = append(m.event, string(e.ev.ID()))
+}
+
+// addRedaction takes an event once: an update of one row from two is the one or the other.
+func (c *columns) addRedaction(i int, e entry) {
+	t := &c.redactions
+	target := string(e.redacted.ID())
+	for j, other := range t.event {
+		if other == target && t.room[j] == string(e.room.id) {
+			return
+		}
+	}
+	t.slot = append(t.slot, int32(e.room.slot))
+	t.room = append(t.room, string(e.room.id))
+	t.event = append(t.event, target)
+	t.i = append(t.i, int64(i))
+	t.json = append(t.json, e.redacted.JSON())
 }
 
 func (c *columns) addRoom(i int, e entry) {

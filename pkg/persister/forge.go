@@ -34,6 +34,9 @@ func (f forge) extend(r *room, d decision) ([]*event.Event, error) {
 		}
 		events = append(events, ev)
 	}
+	if d.redacted != nil {
+		r.redact(d.redacted)
+	}
 	for _, p := range d.attempt {
 		if ev, err := f.next(r, p); err == nil {
 			events = append(events, ev)

@@ -34,8 +34,9 @@ type caller struct {
 // A roomHandler answers a request about a room.
 type roomHandler func(http.ResponseWriter, *http.Request, caller, id.RoomID) error
 
-// Handler serves the writes of rooms of the client-server API, under r0 and v3: send and state; join, invite, leave,
-// kick, ban and unban of /rooms/{roomId}; /join/{roomIdOrAlias}; [CreateRoomPath] and [RetireRoomPath]. The identity is in the request's
+// Handler serves the writes of rooms of the client-server API, under r0 and v3: send, state and redact; join, invite, leave,
+// kick, ban and unban of /rooms/{roomId}; /join/{roomIdOrAlias} and
+// /knock/{roomIdOrAlias}; [CreateRoomPath] and [RetireRoomPath]. The identity is in the request's
 // context (internalauth). Who does not own the room's shard answers 421 with the headers of package route.
 func (p *Persister) Handler() http.Handler {
 	mux := http.NewServeMux()
@@ -45,8 +46,10 @@ func (p *Persister) Handler() http.Handler {
 		mux.Handle("PUT "+rooms+"send/{eventType}/{txnId}", p.room(p.send))
 		mux.Handle("PUT "+rooms+"state/{eventType}", p.room(p.state))
 		mux.Handle("PUT "+rooms+"state/{eventType}/{stateKey...}", p.room(p.state))
+		mux.Handle("PUT "+rooms+"redact/{eventId}/{txnId}", p.room(p.redact))
 		mux.Handle("POST "+rooms+"join", p.room(p.join))
 		mux.Handle("POST "+prefix+"/join/{roomId}", p.room(p.join))
+		mux.Handle("POST "+prefix+"/knock/{roomId}", p.room(p.knock))
 		mux.Handle("POST "+rooms+"invite", p.room(p.invite))
 		mux.Handle("POST "+rooms+"leave", p.room(p.leave))
 		mux.Handle("POST "+rooms+"kick", p.room(p.change(membership.kick)))
@@ -104,12 +107,12 @@ func (p *Persister) send(w http.ResponseWriter, r *http.Request, c caller, room 
 	if !storable(evType) || !storable(txn) {
 		return unstorable()
 	}
-	if evType == "m.room.redaction" {
-		return mxerr.Newf(http.StatusBadRequest, mxerr.CodeUnrecognized, "Redactions are not supported yet")
-	}
 	content, err := readContent(w, r)
 	if err != nil {
 		return err
+	}
+	if evType == typeRedaction {
+		return p.redactByContent(w, r, c, room, content)
 	}
 	write := c.write(room, "PUT", "send/"+evType, txn, len(content), sendEvent(c.user, evType, content))
 	return p.answerEvent(w, r, write)

@@ -247,7 +247,7 @@ func (l *lane) extend(r *room, w *write, d decision) error {
 		}
 		return err
 	}
-	l.collecting.add(w, r, events)
+	l.collecting.add(w, r, events, d.redacted)
 	if w.key.txn != "" {
 		l.inFlight[w.key] = inFlight{l.collecting, replyTo(events[0])}
 	}

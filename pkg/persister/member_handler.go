@@ -44,6 +44,29 @@ func (p *Persister) join(w http.ResponseWriter, r *http.Request, c caller, room 
 	return nil
 }
 
+// knock answers with the room's id; one who has knocked already is told so again.
+func (p *Persister) knock(w http.ResponseWriter, r *http.Request, c caller, room id.RoomID) error {
+	var body memberBody
+	if err := mxhttp.ReadOptionalJSON(w, r, maxBody, &body); err != nil {
+		return err
+	}
+	if err := p.mine(r.Context(), p.opts.Leases.ShardOf(room)); err != nil {
+		return err
+	}
+	prof, _, err := p.reader.profile(r.Context(), c.user)
+	if err != nil {
+		return err
+	}
+	m := membership{sender: c.user, target: c.user, profile: prof, reason: body.Reason}
+	if _, err := p.write(r.Context(), c.write(room, "POST", "knock", "", len(body.Reason), m.knock())); err != nil {
+		return err
+	}
+	mxhttp.WriteJSON(w, http.StatusOK, struct {
+		RoomID id.RoomID `json:"room_id"`
+	}{room})
+	return nil
+}
+
 // joinAdmitted joins a room that admits members of others, if the user is one.
 func (p *Persister) joinAdmitted(ctx context.Context, c caller, room id.RoomID, m membership, rooms []string) error {
 	admitted, err := p.reader.joinedAny(ctx, c.user, rooms)

@@ -7,7 +7,6 @@ import (
 
 	"github.com/myelin-hs/myelin/pkg/canonicaljson"
 	"github.com/myelin-hs/myelin/pkg/event"
-	"github.com/myelin-hs/myelin/pkg/eventauth"
 	"github.com/myelin-hs/myelin/pkg/id"
 	"github.com/myelin-hs/myelin/pkg/mxerr"
 )
@@ -64,7 +63,7 @@ func (m membership) join(admitted bool) decider {
 			return decision{existing: ev.ID()}, nil
 		}
 		rules := r.joinRules()
-		if is == "invite" || rules.rule != "restricted" && rules.rule != "knock_restricted" {
+		if is == "invite" || !rules.admits {
 			return m.proto(m.content("join", nil)), nil
 		}
 		if !admitted {
@@ -75,6 +74,19 @@ func (m membership) join(admitted bool) decider {
 			return decision{}, mxerr.Newf(400, "M_UNABLE_TO_GRANT_JOIN", "Nobody on this server may let you into the room")
 		}
 		return m.proto(m.content("join", map[string]string{"join_authorised_via_users_server": string(via)})), nil
+	}
+}
+
+// knock decides on asking to be let in.
+func (m membership) knock() decider {
+	return func(r *room) (decision, error) {
+		if !r.exists() {
+			return decision{}, mxerr.NotFound("No such room")
+		}
+		if is, ev := r.membership(m.target); is == "knock" {
+			return decision{existing: ev.ID()}, nil
+		}
+		return m.proto(m.content("knock", nil)), nil
 	}
 }
 
@@ -145,18 +157,19 @@ func (m membership) unban() decider {
 
 // joinRules are who may join without being invited.
 type joinRules struct {
-	rule  string
-	allow []string // ids of the rooms whose members are admitted
+	admits bool     // members of others
+	allow  []string // ids of the rooms whose members are admitted
 }
 
 func (r *room) joinRules() joinRules {
 	var rules joinRules
 	ev := r.Event("m.room.join_rules", "")
 	if ev == nil {
-		return joinRules{rule: "invite"}
+		return rules
 	}
 	raw, _ := canonicaljson.Get(ev.Content(), "join_rule")
-	rules.rule, _ = canonicaljson.String(raw)
+	rule, _ := canonicaljson.String(raw)
+	rules.admits = rule == "restricted" && r.version.RestrictedJoins || rule == "knock_restricted" && r.version.KnockRestricted
 	allow, _ := canonicaljson.Get(ev.Content(), "allow")
 	for condition := range canonicaljson.Elements(allow) {
 		kind, _ := canonicaljson.Get(condition, "type")
@@ -171,22 +184,24 @@ func (r *room) joinRules() joinRules {
 	return rules
 }
 
-// inviter returns a user of this server, which is everybody while there is no federation, who may invite: a creator
-// rather than another.
+// inviter returns a user of this server, which is everybody while there is no federation, who may invite: the sender of
+// the create event rather than another.
 func (r *room) inviter() (id.UserID, bool) {
 	create := r.Event("m.room.create", "")
-	for _, user := range eventauth.Creators(r.version, create) {
-		if is, _ := r.membership(user); is == "join" {
-			return user, true
-		}
+	if r.mayInvite(create.Sender()) {
+		return create.Sender(), true
 	}
-	levels := r.PowerLevels()
-	for key, ev := range r.state {
+	for key := range r.state {
 		user := id.UserID(key.StateKey)
-		if key.Type == "m.room.member" && ev.Membership() == "join" && levels.User(user) >= levels.Invite &&
-			user.ServerName() == create.Sender().ServerName() {
+		if key.Type == "m.room.member" && user.ServerName() == create.Sender().ServerName() && r.mayInvite(user) {
 			return user, true
 		}
 	}
 	return "", false
+}
+
+func (r *room) mayInvite(user id.UserID) bool {
+	is, _ := r.membership(user)
+	levels := r.PowerLevels()
+	return is == "join" && levels.User(user) >= levels.Invite
 }

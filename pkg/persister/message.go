@@ -30,6 +30,9 @@ func setState(sender id.UserID, evType, stateKey string, content json.RawMessage
 		if !r.exists() {
 			return decision{}, notIn()
 		}
+		if evType == "m.room.member" && r.vouches(stateKey, content) {
+			return decision{}, mxerr.Forbidden("Who vouches for a join is for the server to say: join by /join")
+		}
 		if mine, _ := r.membership(sender); mine == "join" {
 			if same := r.Event(evType, stateKey); same != nil && same.Sender() == sender && bytes.Equal(same.Content(), content) {
 				return decision{existing: same.ID()}, nil
@@ -39,11 +42,21 @@ func setState(sender id.UserID, evType, stateKey string, content json.RawMessage
 	}
 }
 
+// vouches reports whether content, of a member event, makes somebody join who is neither in the room nor invited, by
+// the word of another user: this server's signature would make it true. Those who are in may repeat what they joined by.
+func (r *room) vouches(user string, content json.RawMessage) bool {
+	_, named := canonicaljson.Get(content, "join_authorised_via_users_server")
+	is, _ := r.membership(id.UserID(user))
+	return named && is != "join" && is != "invite"
+}
+
 // checkState refuses state that no client may set, in whatever room.
 func checkState(server id.ServerName, evType, stateKey string, content json.RawMessage) error {
 	switch evType {
 	case "m.room.create":
 		return mxerr.Forbidden("A room is created once")
+	case typeRedaction:
+		return mxerr.Forbidden("A redaction is no state")
 	case "m.room.member":
 		user, err := id.ParseUserID(stateKey)
 		if err != nil {

@@ -44,7 +44,7 @@ func (s *session) ready(ctx context.Context) error {
 		// A plan made while a table was empty must not scan it when it is full.
 		_, err = conn.Exec(ctx, "SET enable_seqscan = off")
 	}
-	for _, sql := range []string{sqlBegin, sqlEvents, sqlDeltas, sqlState, sqlMemberships, sqlRooms, sqlDedupe} {
+	for _, sql := range []string{sqlBegin, sqlEvents, sqlRedactions, sqlDeltas, sqlState, sqlMemberships, sqlRooms, sqlDedupe} {
 		if err == nil {
 			_, err = conn.Prepare(ctx, sql, sql)
 		}
@@ -107,6 +107,9 @@ func (s *session) pipeline(b *block) *pgx.Batch {
 	e := &c.events
 	batch.Queue(sqlEvents, s.worker, e.slot, e.room, e.i, e.event, e.evType, e.stateKey, e.sender, e.depth, e.shard,
 		e.epoch, e.device, e.txn, e.json)
+	if r := &c.redactions; len(r.i) > 0 {
+		batch.Queue(sqlRedactions, r.slot, r.room, r.event, r.i, r.json)
+	}
 	if d := &c.deltas; len(d.i) > 0 {
 		batch.Queue(sqlDeltas, d.slot, d.room, d.evType, d.stateKey, d.i, d.event)
 	}

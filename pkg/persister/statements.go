@@ -13,6 +13,11 @@ const (
 			$10::integer[], $11::bigint[], $12::text[], $13::text[], $14::bytea[])
 			AS e(slot, room_id, i, event_id, type, state_key, sender, depth, shard_id, epoch, device_id, txn_id, json)`
 
+	// Of several redactions of an event the first counts as the one.
+	sqlRedactions = `UPDATE event e SET json = r.json, redacted_by = coalesce(e.redacted_by, (currval('stream_seq') << 10) | r.i)
+		FROM unnest($1::integer[], $2::text[], $3::text[], $4::bigint[], $5::bytea[]) AS r(slot, room_id, event_id, i, json)
+		WHERE e.slot = r.slot AND e.room_id = r.room_id AND e.event_id = r.event_id`
+
 	sqlDeltas = `INSERT INTO state_delta (slot, room_id, type, state_key, position, event_id)
 		SELECT slot, room_id, type, state_key, (currval('stream_seq') << 10) | i, event_id
 		FROM unnest($1::integer[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[])

@@ -40,6 +40,7 @@ type decision struct {
 	add      []event.Proto // without prev_events, auth_events and depth
 	attempt  []event.Proto // follow add, each if it can be built and the rules allow it
 	existing id.EventID
+	redacted *event.Event // what the m.room.redaction in add leaves of its target
 }
 
 func (d decision) events() int {

@@ -18,20 +18,28 @@ type Event struct {
 	// Whose local echo it is, for unsigned.transaction_id; both are "" where there is none.
 	DeviceID id.DeviceID
 	TxnID    string
+	// RedactedBecause is the redaction of the event, for unsigned.redacted_because; nil if it was not redacted.
+	RedactedBecause *event.Event
 }
+
+// What is read of each event, and from where: e is the event, b what redacted it.
+const (
+	eventColumns = ` e.position, e.event_id, e.device_id, e.txn_id, e.json, b.event_id, b.json `
+	redactedBy   = ` LEFT JOIN event b ON b.slot = $1 AND b.room_id = e.room_id AND b.position = e.redacted_by `
+)
 
 const (
 	sqlEventsBackward = `
-SELECT position, event_id, device_id, txn_id, json FROM event
-WHERE slot = $1 AND room_id = $2 AND position > $3 AND position <= $4
-ORDER BY position DESC LIMIT $5`
+SELECT` + eventColumns + `FROM event e` + redactedBy + `
+WHERE e.slot = $1 AND e.room_id = $2 AND e.position > $3 AND e.position <= $4
+ORDER BY e.position DESC LIMIT $5`
 	sqlEventsForward = `
-SELECT position, event_id, device_id, txn_id, json FROM event
-WHERE slot = $1 AND room_id = $2 AND position > $3 AND position <= $4
-ORDER BY position LIMIT $5`
+SELECT` + eventColumns + `FROM event e` + redactedBy + `
+WHERE e.slot = $1 AND e.room_id = $2 AND e.position > $3 AND e.position <= $4
+ORDER BY e.position LIMIT $5`
 	sqlEvent = `
-SELECT position, event_id, device_id, txn_id, json FROM event
-WHERE slot = $1 AND room_id = $2 AND event_id = $3`
+SELECT` + eventColumns + `FROM event e` + redactedBy + `
+WHERE e.slot = $1 AND e.room_id = $2 AND e.event_id = $3`
 )
 
 // EventsBackward returns at most limit events of (after, upTo], newest first.
@@ -53,7 +61,7 @@ func (s *Store) Event(ctx context.Context, r Room, eventID id.EventID) (Event, b
 	return found[0], true, nil
 }
 
-// events runs a query for position, event_id, device_id, txn_id and json of events of r.
+// events runs a query for eventColumns of events of r.
 func (s *Store) events(ctx context.Context, r Room, sql string, args ...any) ([]Event, error) {
 	rows, err := s.db.Query(ctx, sql, args...)
 	if err != nil {
@@ -62,9 +70,15 @@ func (s *Store) events(ctx context.Context, r Room, sql string, args ...any) ([]
 	found, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (Event, error) {
 		var e Event
 		var eventID id.EventID
-		var raw []byte
-		if err := row.Scan(&e.Position, &eventID, &e.DeviceID, &e.TxnID, &raw); err != nil {
+		var because *id.EventID
+		var raw, becauseRaw []byte
+		if err := row.Scan(&e.Position, &eventID, &e.DeviceID, &e.TxnID, &raw, &because, &becauseRaw); err != nil {
 			return Event{}, err
+		}
+		if because != nil {
+			if e.RedactedBecause, err = event.Load(r.Version, *because, becauseRaw); err != nil {
+				return Event{}, err
+			}
 		}
 		e.Event, err = event.Load(r.Version, eventID, raw)
 		return e, err

@@ -11,21 +11,21 @@ import (
 // of all, so that the common question does not read history.
 const (
 	sqlCurrentState = `
-SELECT e.position, e.event_id, e.device_id, e.txn_id, e.json
-FROM current_state c JOIN event e ON e.slot = $1 AND e.room_id = c.room_id AND e.position = c.position
+SELECT` + eventColumns + `
+FROM current_state c JOIN event e ON e.slot = $1 AND e.room_id = c.room_id AND e.position = c.position` + redactedBy + `
 WHERE c.room_id = $2 AND ($3::text[] IS NULL OR c.type = ANY ($3)) AND ($4::text[] IS NULL OR c.state_key = ANY ($4))
 ORDER BY e.position`
 	sqlStateAt = `
-SELECT e.position, e.event_id, e.device_id, e.txn_id, e.json
+SELECT` + eventColumns + `
 FROM (SELECT DISTINCT ON (type, state_key) position FROM state_delta
       WHERE slot = $1 AND room_id = $2 AND position <= $5
         AND ($3::text[] IS NULL OR type = ANY ($3)) AND ($4::text[] IS NULL OR state_key = ANY ($4))
       ORDER BY type, state_key, position DESC) c
-JOIN event e ON e.slot = $1 AND e.room_id = $2 AND e.position = c.position
+JOIN event e ON e.slot = $1 AND e.room_id = $2 AND e.position = c.position` + redactedBy + `
 ORDER BY e.position`
 	sqlStateHistory = `
-SELECT e.position, e.event_id, e.device_id, e.txn_id, e.json
-FROM state_delta d JOIN event e ON e.slot = d.slot AND e.room_id = d.room_id AND e.position = d.position
+SELECT` + eventColumns + `
+FROM state_delta d JOIN event e ON e.slot = d.slot AND e.room_id = d.room_id AND e.position = d.position` + redactedBy + `
 WHERE d.slot = $1 AND d.room_id = $2 AND d.type = $3 AND d.state_key = $4 AND d.position <= $5
   AND d.position >= coalesce((SELECT max(position) FROM state_delta
                               WHERE slot = $1 AND room_id = $2 AND type = $3 AND state_key = $4 AND position <= $6), $6)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/myelin-hs/myelin/pkg/bus"
@@ -62,7 +63,7 @@ func (s *Sync) computeAt(ctx context.Context, q *request) (*response, error) {
 	if err := s.addJoined(ctx, pl.join, p, x, body); err != nil {
 		return nil, err
 	}
-	if err := s.addInvited(ctx, q, pl.invite, x, body); err != nil {
+	if err := s.addStripped(ctx, q, pl, x, body); err != nil {
 		return nil, err
 	}
 	if err := s.addLeft(ctx, pl.leave, x, body); err != nil {
@@ -95,6 +96,7 @@ func (s *Sync) overtake(ctx context.Context, p position.Position) error {
 type plan struct {
 	join   []view
 	invite []place
+	knock  []place
 	leave  []view
 }
 
@@ -110,6 +112,8 @@ func (s *Sync) plan(ctx context.Context, q *request, standings []standing, p pos
 			still = append(still, x)
 		case x.membership.membership == "invite" && news:
 			pl.invite = append(pl.invite, place{x.room, x.position})
+		case x.membership.membership == "knock" && news:
+			pl.knock = append(pl.knock, place{x.room, x.position})
 		case x.membership.membership == "join", (x.membership.membership == "leave" || x.membership.membership == "ban") && news:
 			moved = append(moved, x)
 		}
@@ -154,7 +158,7 @@ func (s *Sync) planMoved(ctx context.Context, q *request, pl *plan, moved []stan
 		v := view{user: q.who.UserID, room: x.room, after: q.since, upto: p, full: past.away || q.fullState, guarded: true, filter: q.filter}
 		switch {
 		case !past.away: // joined all the time until the last change
-		case past.membership == "invite", !past.known:
+		case past.membership == "invite", past.membership == "knock", !past.known:
 			v.after = 0 // the client has seen nothing of the room
 		default:
 			v.gap = true // it has what came before the user left
@@ -259,23 +263,28 @@ func (r *room) look(v view, p position.Position, enough bool) (*selection, bool,
 	return sel, ok, nil
 }
 
-// strippedTypes is the state that invited users see, besides their own membership.
+// strippedTypes is the state that those who are invited or knock see, besides their own membership.
 var strippedTypes = []string{
 	"m.room.create", "m.room.join_rules", "m.room.name", "m.room.topic", "m.room.avatar", "m.room.canonical_alias",
 	"m.room.encryption",
 }
 
-// addInvited adds invites with the state at the invite.
-func (s *Sync) addInvited(ctx context.Context, q *request, invites []place, x renderer, body *response) error {
-	if len(invites) == 0 {
+// addStripped adds invites and knocks, with the state at the invite or knock.
+func (s *Sync) addStripped(ctx context.Context, q *request, pl *plan, x renderer, body *response) error {
+	places := slices.Concat(pl.invite, pl.knock)
+	if len(places) == 0 {
 		return nil
 	}
-	states, err := loadStatesAt(ctx, s.cfg.Pool, invites, strippedTypes, q.who.UserID)
+	states, err := loadStatesAt(ctx, s.cfg.Pool, places, strippedTypes, q.who.UserID)
 	if err != nil {
 		return err
 	}
-	for i, invite := range invites {
-		body.Rooms.Invite[invite.room] = x.invited(states[i])
+	for i, p := range places {
+		if i < len(pl.invite) {
+			body.Rooms.Invite[p.room] = &invitedRoom{InviteState: x.stripped(states[i])}
+		} else {
+			body.Rooms.Knock[p.room] = &knockedRoom{KnockState: x.stripped(states[i])}
+		}
 	}
 	return nil
 }

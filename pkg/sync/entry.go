@@ -27,6 +27,9 @@ type entry struct {
 	prevSender  id.UserID
 	replaces    id.EventID
 
+	// because is the redaction of the event, nil if it was not redacted.
+	because *event.Event
+
 	// replaced is the same as an entry, for rolling back. It belongs to the history that the entry is in, and is cut
 	// when the entry leaves the run: else old state would stay in memory for ever.
 	replaced *entry
@@ -42,6 +45,19 @@ func loadEntry(version string, p position.Position, eventID string, raw []byte) 
 		return nil, fmt.Errorf("load event %s: %w", eventID, err)
 	}
 	return &entry{Event: ev, position: p}, nil
+}
+
+// redactedBy notes the redaction that was read with the event, if any.
+func (e *entry) redactedBy(eventID *string, raw []byte) error {
+	if eventID == nil {
+		return nil
+	}
+	because, err := event.Load(e.Version(), id.EventID(*eventID), raw)
+	if err != nil {
+		return fmt.Errorf("load the redaction of %s: %w", e.ID(), err)
+	}
+	e.because = because
+	return nil
 }
 
 func (e *entry) replace(old *entry) {
@@ -88,6 +104,7 @@ type unsigned struct {
 	PrevContent   json.RawMessage `json:"prev_content,omitempty"`
 	PrevSender    id.UserID       `json:"prev_sender,omitempty"`
 	ReplacesState id.EventID      `json:"replaces_state,omitempty"`
+	Because       json.RawMessage `json:"redacted_because,omitempty"`
 	TransactionID string          `json:"transaction_id,omitempty"`
 }
 
@@ -96,6 +113,9 @@ func (e *entry) render(user id.UserID, device id.DeviceID, now int64) (json.RawM
 	u := unsigned{Age: max(0, now-e.OriginServerTS()), PrevContent: e.prevContent, PrevSender: e.prevSender, ReplacesState: e.replaces}
 	if e.txn != "" && e.device == device && e.Sender() == user {
 		u.TransactionID = e.txn
+	}
+	if e.because != nil {
+		u.Because = event.ClientFormat(e.because, nil, false)
 	}
 	raw, err := json.Marshal(u)
 	if err != nil {

@@ -81,6 +81,9 @@ func (h *history) append(e *entry) {
 		h.count(old, -1)
 		h.count(e, 1)
 	}
+	if e.isRedaction() {
+		h.redact(e)
+	}
 	if len(h.run) > runMax {
 		drop := len(h.run) - runKeep
 		for _, d := range h.run[:drop] {
@@ -103,6 +106,7 @@ func (h *history) prepend(newestFirst []*entry, complete bool) {
 		}
 	}
 	h.run = append(older, h.run...)
+	h.redactAgain()
 	switch {
 	case complete:
 		h.from = 0

@@ -32,11 +32,12 @@ type stretch struct {
 }
 
 const selectRun = `
-SELECT r.ord, ro.version, e.position, e.event_id, e.device_id, e.txn_id, e.json, d.position, d.event_id, pe.json
+SELECT r.ord, ro.version, e.position, e.event_id, e.device_id, e.txn_id, e.json, d.position, d.event_id, pe.json,
+    eb.event_id, eb.json, pb.event_id, pb.json
 FROM unnest($1::text[], $2::int[], $3::bigint[], $4::bigint[], $5::int[]) WITH ORDINALITY r(room_id, slot, after, upto, n, ord)
 JOIN room ro ON ro.room_id = r.room_id
 CROSS JOIN LATERAL (
-    SELECT e.position, e.event_id, e.type, e.state_key, e.device_id, e.txn_id, e.json FROM event e
+    SELECT e.position, e.event_id, e.type, e.state_key, e.device_id, e.txn_id, e.json, e.redacted_by FROM event e
     WHERE e.slot = r.slot AND e.room_id = r.room_id AND e.position > r.after AND e.position <= r.upto
     ORDER BY e.position DESC LIMIT r.n) e
 LEFT JOIN LATERAL (
@@ -45,7 +46,14 @@ LEFT JOIN LATERAL (
       AND d.type = e.type AND d.state_key = e.state_key AND d.position < e.position
     ORDER BY d.position DESC LIMIT 1) d ON true
 LEFT JOIN LATERAL (
-    SELECT pe.json FROM event pe WHERE pe.slot = r.slot AND pe.room_id = r.room_id AND pe.position = d.position LIMIT 1) pe ON true
+    SELECT pe.json, pe.redacted_by FROM event pe
+    WHERE pe.slot = r.slot AND pe.room_id = r.room_id AND pe.position = d.position LIMIT 1) pe ON true
+LEFT JOIN LATERAL (
+    SELECT b.event_id, b.json FROM event b
+    WHERE b.slot = r.slot AND b.room_id = r.room_id AND b.position = e.redacted_by LIMIT 1) eb ON true
+LEFT JOIN LATERAL (
+    SELECT b.event_id, b.json FROM event b
+    WHERE b.slot = r.slot AND b.room_id = r.room_id AND b.position = pe.redacted_by LIMIT 1) pb ON true
 ORDER BY r.ord, e.position DESC`
 
 type querier interface {
@@ -69,10 +77,11 @@ func selectRuns(ctx context.Context, db querier, reaches []reach) ([]stretch, er
 		var ord int
 		var version, eventID, device, txn string
 		var p position.Position
-		var raw, oldRaw []byte
+		var raw, oldRaw, becauseRaw, oldBecauseRaw []byte
 		var oldPosition *position.Position
-		var oldID *string
-		if err := rows.Scan(&ord, &version, &p, &eventID, &device, &txn, &raw, &oldPosition, &oldID, &oldRaw); err != nil {
+		var oldID, because, oldBecause *string
+		if err := rows.Scan(&ord, &version, &p, &eventID, &device, &txn, &raw, &oldPosition, &oldID, &oldRaw,
+			&because, &becauseRaw, &oldBecause, &oldBecauseRaw); err != nil {
 			return nil, fmt.Errorf("read events: %w", err)
 		}
 		e, err := loadEntry(version, p, eventID, raw)
@@ -80,9 +89,15 @@ func selectRuns(ctx context.Context, db querier, reaches []reach) ([]stretch, er
 			return nil, err
 		}
 		e.device, e.txn = id.DeviceID(device), txn
+		if err := e.redactedBy(because, becauseRaw); err != nil {
+			return nil, err
+		}
 		if oldRaw != nil {
 			old, err := loadEntry(version, *oldPosition, *oldID, oldRaw)
 			if err != nil {
+				return nil, err
+			}
+			if err := old.redactedBy(oldBecause, oldBecauseRaw); err != nil {
 				return nil, err
 			}
 			e.replace(old)
@@ -98,12 +113,19 @@ func selectRuns(ctx context.Context, db querier, reaches []reach) ([]stretch, er
 }
 
 const selectCurrentState = `
-SELECT r.ord, ro.version, c.position, c.event_id, e.json
+SELECT r.ord, ro.version, c.position, c.event_id, e.json, b.event_id, b.json
 FROM unnest($1::text[], $2::int[]) WITH ORDINALITY r(room_id, slot, ord)
 JOIN room ro ON ro.room_id = r.room_id
 CROSS JOIN LATERAL (SELECT c.position, c.event_id FROM current_state c WHERE c.room_id = r.room_id OFFSET 0) c
 CROSS JOIN LATERAL (
-    SELECT e.json FROM event e WHERE e.slot = r.slot AND e.room_id = r.room_id AND e.position = c.position LIMIT 1) e`
+    SELECT e.json, e.redacted_by FROM event e
+    WHERE e.slot = r.slot AND e.room_id = r.room_id AND e.position = c.position LIMIT 1) e` + becauseOfState
+
+// becauseOfState adds the redactions to events e of state.
+const becauseOfState = `
+LEFT JOIN LATERAL (
+    SELECT b.event_id, b.json FROM event b
+    WHERE b.slot = r.slot AND b.room_id = r.room_id AND b.position = e.redacted_by LIMIT 1) b ON true`
 
 // loadHistories reads rooms as they are now: state and run in one snapshot. A room that is not there is nil.
 func loadHistories(ctx context.Context, pool *pgxpool.Pool, rooms []id.RoomID, limit int) ([]*history, error) {
@@ -134,7 +156,7 @@ type place struct {
 }
 
 const selectStateAt = `
-SELECT r.ord, ro.version, d.position, d.event_id, e.json
+SELECT r.ord, ro.version, d.position, d.event_id, e.json, b.event_id, b.json
 FROM unnest($1::text[], $2::int[], $3::bigint[]) WITH ORDINALITY r(room_id, slot, at, ord)
 JOIN room ro ON ro.room_id = r.room_id
 CROSS JOIN LATERAL (
@@ -143,7 +165,8 @@ CROSS JOIN LATERAL (
       AND ($4::text[] IS NULL OR d.type = ANY($4) AND d.state_key = '' OR d.type = 'm.room.member' AND d.state_key = $5)
     ORDER BY d.type, d.state_key, d.position DESC) d
 CROSS JOIN LATERAL (
-    SELECT e.json FROM event e WHERE e.slot = r.slot AND e.room_id = r.room_id AND e.position = d.position LIMIT 1) e`
+    SELECT e.json, e.redacted_by FROM event e
+    WHERE e.slot = r.slot AND e.room_id = r.room_id AND e.position = d.position LIMIT 1) e` + becauseOfState
 
 // loadHistoriesAt reads rooms as they were at positions that P covers.
 func loadHistoriesAt(ctx context.Context, pool *pgxpool.Pool, places []place, limit int) ([]*history, error) {
@@ -182,12 +205,16 @@ func selectStates(ctx context.Context, db querier, n int, sql string, args ...an
 		var ord int
 		var version, eventID string
 		var p position.Position
-		var raw []byte
-		if err := rows.Scan(&ord, &version, &p, &eventID, &raw); err != nil {
+		var raw, becauseRaw []byte
+		var because *string
+		if err := rows.Scan(&ord, &version, &p, &eventID, &raw, &because, &becauseRaw); err != nil {
 			return nil, fmt.Errorf("read state: %w", err)
 		}
 		e, err := loadEntry(version, p, eventID, raw)
 		if err != nil {
+			return nil, err
+		}
+		if err := e.redactedBy(because, becauseRaw); err != nil {
 			return nil, err
 		}
 		all[ord-1] = append(all[ord-1], e)

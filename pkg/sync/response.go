@@ -34,7 +34,7 @@ type deviceLists struct {
 type responseRooms struct {
 	Join   map[id.RoomID]*joinedRoom  `json:"join"`
 	Invite map[id.RoomID]*invitedRoom `json:"invite"`
-	Knock  map[id.RoomID]struct{}     `json:"knock"`
+	Knock  map[id.RoomID]*knockedRoom `json:"knock"`
 	Leave  map[id.RoomID]*leftRoom    `json:"leave"`
 }
 
@@ -63,6 +63,10 @@ type invitedRoom struct {
 	InviteState events `json:"invite_state"`
 }
 
+type knockedRoom struct {
+	KnockState events `json:"knock_state"`
+}
+
 type leftRoom struct {
 	State       events   `json:"state"`
 	Timeline    timeline `json:"timeline"`
@@ -78,13 +82,13 @@ func emptyResponse(p position.Position) *response {
 		OneTimeKeysCount: map[string]int{}, UnusedFallbackKeyTypes: []string{},
 		Rooms: responseRooms{
 			Join: map[id.RoomID]*joinedRoom{}, Invite: map[id.RoomID]*invitedRoom{},
-			Knock: map[id.RoomID]struct{}{}, Leave: map[id.RoomID]*leftRoom{},
+			Knock: map[id.RoomID]*knockedRoom{}, Leave: map[id.RoomID]*leftRoom{},
 		},
 	}
 }
 
 func (r *response) isEmpty() bool {
-	return len(r.Rooms.Join)+len(r.Rooms.Invite)+len(r.Rooms.Leave)+len(r.AccountData.Events) == 0
+	return len(r.Rooms.Join)+len(r.Rooms.Invite)+len(r.Rooms.Knock)+len(r.Rooms.Leave)+len(r.AccountData.Events) == 0
 }
 
 // A renderer writes events as one device wants them.
@@ -138,10 +142,10 @@ func (x renderer) left(sel *selection) (*leftRoom, error) {
 	return room, err
 }
 
-func (x renderer) invited(state []*entry) *invitedRoom {
-	room := &invitedRoom{InviteState: noEvents()}
+func (x renderer) stripped(state []*entry) events {
+	all := noEvents()
 	for _, e := range state {
-		room.InviteState.Events = append(room.InviteState.Events, event.StrippedState(e.Event))
+		all.Events = append(all.Events, event.StrippedState(e.Event))
 	}
-	return room
+	return all
 }
