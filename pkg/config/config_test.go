@@ -94,3 +94,28 @@ func TestHelpListsTheFlags(t *testing.T) {
 	require.ErrorIs(t, err, config.ErrHelp)
 	require.Contains(t, out.String(), "-shards")
 }
+
+func TestKeysPassesOverWhatAWorkerIsToldBesides(t *testing.T) {
+	t.Parallel()
+	environ := []string{"MYELIN_SERVER_NAME=a.example", "MYELIN_POSTGRES_URI=postgres://db/m", "MYELIN_ROLES=all"}
+	k, err := config.KeysCommand([]string{"--force"}, environ, io.Discard)
+	require.NoError(t, err)
+	require.Equal(t, "a.example", k.HomeserverID)
+	require.True(t, k.Force)
+	_, err = config.KeysCommand([]string{"--roles=all"}, environ, io.Discard)
+	require.ErrorContains(t, err, "roles")
+	_, err = config.KeysCommand(nil, nil, io.Discard)
+	require.ErrorContains(t, err, "server-name")
+	require.ErrorContains(t, err, "postgres-uri")
+}
+
+func TestTrustedNotaries(t *testing.T) {
+	t.Parallel()
+	args := []string{"--server-name=a.example", "--postgres-uri=postgres://db/m", "--internal-credential-file=" + write(t, strings.Repeat("c", 32))}
+	c, err := config.Run(args, nil, roles, io.Discard)
+	require.NoError(t, err)
+	require.Empty(t, c.TrustedNotaries)
+	c, err = config.Run(append(args, "--trusted-notaries=b.example,c.example:8448"), nil, roles, io.Discard)
+	require.NoError(t, err)
+	require.Equal(t, []string{"b.example", "c.example:8448"}, c.TrustedNotaries)
+}
