@@ -12,14 +12,17 @@
 // chains of what is in conflict, one call a level of the chain. Only if some event there may belong to the auth chains of
 // all states does it follow the chains of the other events too, until that is known.
 //
-// # Where the text can be read in two ways
+// # Readings
 //
-//   - Auth difference: an event of a state counts as part of that state's auth chain. So an event that is in all states
-//     is never gone through again for being the auth event of one of them. That is how the authors of the algorithm
-//     wrote it, and all servers that are known.
-//   - Reverse topological power ordering: an event comes after all events of its auth chain, also where the path between
-//     them leads through events that are not sorted.
-//   - Version 1: conflicts of one type do not see each other's outcome, so that their order does not matter. Of other
-//     events, none of which passes, the one with the least depth stays, as in other servers.
-//   - Rejected events: see [Rejected].
+// Servers have to come to the same state, or the room falls apart. So where the text has a gap, or all servers that are
+// known do otherwise, the authors of the algorithm among them, it is done as they do:
+//
+//   - Auth difference: an event of a state counts as part of that state's auth chain, so that no event that is in all
+//     states is gone through again for its sake. By the letter, an event is not in its own auth chain.
+//   - Reverse topological power ordering: auth chains are followed only through events of the full conflicted set. By the
+//     letter, also through others; in version "2.1" there are none, since the conflicted state subgraph is in the set.
+//   - Version "1": conflicts of one type do not see each other's outcome. Of other events, none of which passes, the one
+//     with the least depth stays.
+//
+// Rejected events are treated by the letter: see [Rejected].
 package stateres

@@ -46,12 +46,12 @@ type node struct {
 	marks mark
 	// sets are those of up to 64 state sets whose auth chains have the event.
 	sets uint64
-	// degree is what topological sorting counts down.
+	// degree is what a topological order counts down.
 	degree int32
-	// children are sorted events that have this one in auth_events.
+	// rank and children are for the reverse topological power ordering: the place that the event would have there but for
+	// auth events, and the events there that have this one among theirs.
+	rank     int32
 	children []*node
-	// rank is the place among sorted power events, if only their relation counts.
-	rank int32
 	// position in the mainline of the closest mainline event.
 	position int
 }
@@ -73,8 +73,6 @@ const (
 	between
 	// full: in the full conflicted set.
 	full
-	// chained: a power event, or in the auth chain of one.
-	chained
 	// sorted: among the events of the reverse topological power ordering.
 	sorted
 	// placed: position is known.

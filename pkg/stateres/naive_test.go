@@ -12,11 +12,12 @@ import (
 	"github.com/myelin-hs/myelin/pkg/id"
 )
 
-// naive is state resolution as the specification's text has it, definition by definition, with no thought of cost.
+// naive is state resolution as the specification's text has it, definition by definition, with no thought of cost. It
+// departs from the text where the package says so.
 type naive struct {
 	*room
 	chains map[id.EventID]set
-	// literal takes the text of "auth difference" at its word: an event is not in its own auth chain.
+	// literal is without these departures.
 	literal bool
 }
 
@@ -34,6 +35,26 @@ func (n *naive) authChain(e id.EventID) set {
 		maps.Copy(chain, n.authChain(a))
 	}
 	n.chains[e] = chain
+	return chain
+}
+
+// chainWithin is the part of the auth chain in a set, along paths through the set.
+func (n *naive) chainWithin(e id.EventID, in set) set {
+	chain := set{}
+	if n.literal {
+		for a := range n.authChain(e) {
+			if in[a] {
+				chain[a] = true
+			}
+		}
+		return chain
+	}
+	for _, a := range n.events[e].AuthEvents() {
+		if in[a] {
+			chain[a] = true
+			maps.Copy(chain, n.chainWithin(a, in))
+		}
+	}
 	return chain
 }
 
@@ -115,10 +136,8 @@ func (n *naive) resolve(sets ...stateMap) stateMap {
 			continue
 		}
 		x[e] = true
-		for a := range n.authChain(e) {
-			if full[a] {
-				x[a] = true
-			}
+		for a := range n.chainWithin(e, full) {
+			x[a] = true
 		}
 	}
 	// 2.
@@ -206,7 +225,7 @@ func (n *naive) powerOrder(x set) []id.EventID {
 		var best id.EventID
 		for _, e := range left.sorted() {
 			candidate := true
-			for a := range n.authChain(e) {
+			for a := range n.chainWithin(e, x) {
 				if left[a] {
 					candidate = false
 				}

@@ -8,76 +8,76 @@ import (
 
 // powerOrder takes the power events of the full conflicted set, with those of their auth chains that are also in it, and
 // puts them in reverse topological power ordering: Kahn's algorithm, which takes the smallest of those whose auth events
-// have all been taken. Events in between that are not to be sorted are passed through as soon as they can be.
-func (r *resolver) powerOrder(set []*node) ([]*node, error) {
-	var power []*node
-	for _, n := range set {
-		if isPower(n.ev) {
-			power = append(power, n)
-		}
-	}
-	chains, err := r.graph.walk(power, chained, nil)
-	if err != nil {
-		return nil, err
-	}
-	r.rank(chains)
-	for _, n := range chains {
-		n.degree = int32(len(n.auth))
-		for _, a := range n.auth {
-			a.children = append(a.children, n)
-		}
-	}
-	var through []*node // ready, not to be sorted
+// have all been taken.
+func (r *resolver) powerOrder(set []*node) []*node {
+	some := rank(r.withChains(set))
 	var ready rankHeap
-	add := func(n *node) {
-		if n.has(sorted) {
-			heap.Push(&ready, n)
-		} else {
-			through = append(through, n)
+	for _, n := range some {
+		n.degree = 0
+		for _, a := range n.auth {
+			if a.has(sorted) {
+				n.degree++
+				a.children = append(a.children, n)
+			}
 		}
-	}
-	for _, n := range chains {
 		if n.degree == 0 {
-			add(n)
+			ready = append(ready, n)
 		}
 	}
-	var order []*node
-	for len(through)+len(ready) > 0 {
-		var n *node
-		if last := len(through) - 1; last >= 0 {
-			n, through = through[last], through[:last]
-		} else {
-			n = heap.Pop(&ready).(*node)
-			order = append(order, n)
-		}
+	heap.Init(&ready)
+	order := make([]*node, 0, len(some))
+	for len(ready) > 0 {
+		n := heap.Pop(&ready).(*node)
+		order = append(order, n)
 		for _, child := range n.children {
 			if child.degree--; child.degree == 0 {
-				add(child)
+				heap.Push(&ready, child)
 			}
 		}
 	}
-	return order, nil
+	return order
 }
 
-// rank marks the events to sort and sets the rank of each: more power first, then the earlier, then the lesser id.
-func (r *resolver) rank(chains []*node) {
-	type keyed struct {
-		*node
-		level int64
-	}
-	var some []keyed
-	for _, n := range chains {
-		if n.has(full) {
+// A powered event has the power level of its sender with it.
+type powered struct {
+	*node
+	level int64
+}
+
+// withChains returns the power events of the full conflicted set and what leads from them to others of the set, and
+// marks them as sorted.
+func (r *resolver) withChains(set []*node) []powered {
+	var some []powered
+	add := func(n *node) {
+		if n.has(full) && !n.has(sorted) {
 			n.marks |= sorted
-			some = append(some, keyed{n, r.senderLevel(n)})
+			some = append(some, powered{n, r.senderLevel(n)})
 		}
 	}
-	slices.SortFunc(some, func(x, y keyed) int {
+	for _, n := range set {
+		if isPower(n.ev) {
+			add(n)
+		}
+	}
+	for i := 0; i < len(some); i++ {
+		for _, a := range some[i].auth {
+			add(a)
+		}
+	}
+	return some
+}
+
+// rank tells each event its place if there were no auth events: more power first, then the earlier, then the lesser id.
+func rank(some []powered) []*node {
+	slices.SortFunc(some, func(x, y powered) int {
 		return cmp.Or(cmp.Compare(y.level, x.level), byTime(x.node, y.node))
 	})
-	for i, k := range some {
-		k.rank = int32(i)
+	nodes := make([]*node, len(some))
+	for i, p := range some {
+		p.rank = int32(i)
+		nodes[i] = p.node
 	}
+	return nodes
 }
 
 // senderLevel returns the power level of the event's sender according to its auth events.

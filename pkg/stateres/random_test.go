@@ -156,4 +156,3 @@ func TestResultIsThatOfTheSpecificationsText(t *testing.T) {
 		}
 	})
 }
-

@@ -101,13 +101,26 @@ func (r *room) add(name, sender, evType string, stateKey string, c content, auth
 	if evType == create {
 		r.id = ev.RoomID()
 	}
-	require.NotContains(r.t, r.events, ev.ID())
+	if r.events[ev.ID()] != nil {
+		r.t.Fatalf("two events are called %s", name)
+	}
 	r.events[ev.ID()] = ev
 	return ev
 }
 
 // send makes an event that follows the state, with the auth events that the state gives, and returns the state after.
 func (r *room) send(state stateMap, name, sender, evType, stateKey string, c content) stateMap {
+	r.t.Helper()
+	after := maps.Clone(state)
+	if after == nil {
+		after = stateMap{}
+	}
+	r.put(after, name, sender, evType, stateKey, c)
+	return after
+}
+
+// put is send, changing the state itself.
+func (r *room) put(state stateMap, name, sender, evType, stateKey string, c content) {
 	r.t.Helper()
 	raw, err := json.Marshal(c)
 	require.NoError(r.t, err)
@@ -118,12 +131,7 @@ func (r *room) send(state stateMap, name, sender, evType, stateKey string, c con
 		}
 	}
 	r.add(name, sender, evType, stateKey, c, auth...)
-	after := maps.Clone(state)
-	if after == nil {
-		after = stateMap{}
-	}
-	after[tuple{Type: evType, StateKey: stateKey}] = r.named(name)
-	return after
+	state[tuple{Type: evType, StateKey: stateKey}] = r.named(name)
 }
 
 // levels is the content of power levels; alice is there unless her power comes from being the creator.

@@ -27,14 +27,10 @@ func (r *resolver) resolveV2(fromUnconflicted, subgraph bool) error {
 		}
 	}
 
-	order, err := r.powerOrder(set) // 1
-	if err != nil {
+	if err := s.apply(r.powerOrder(set)); err != nil { // 1, 2
 		return err
 	}
-	if err := s.apply(order); err != nil { // 2
-		return err
-	}
-	order, err = r.mainlineOrder(set, s.current(typePowerLevels)) // 3
+	order, err := r.mainlineOrder(set, s.current(typePowerLevels)) // 3
 	if err != nil {
 		return err
 	}
