@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"strings"
 
 	"github.com/myelin-hs/myelin/pkg/canonicaljson"
 	"github.com/myelin-hs/myelin/pkg/event"
@@ -70,7 +71,11 @@ func (p *Persister) createRoom(w http.ResponseWriter, r *http.Request, c caller)
 	if err != nil {
 		return err
 	}
-	mxhttp.WriteJSON(w, http.StatusOK, CreateRoomResponse{RoomID: id.RoomID(room)}) // see replyTo
+	// See replyTo. A worker of the first release wrote the create event's id, which the room's was made of.
+	if hash, ok := strings.CutPrefix(string(room), "$"); ok {
+		room = id.EventID("!" + hash)
+	}
+	mxhttp.WriteJSON(w, http.StatusOK, CreateRoomResponse{RoomID: id.RoomID(room)})
 	return nil
 }
 

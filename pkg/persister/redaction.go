@@ -92,7 +92,11 @@ func (p *Persister) sendRedaction(w http.ResponseWriter, r *http.Request, c call
 	if x.target, x.admin, err = p.reader.target(r.Context(), room, eventID, c.user); err != nil {
 		return err
 	}
-	return p.answerEvent(w, r, c.write(room, "PUT", path, txn, len(content), x.decide))
+	size := len(content)
+	if x.target != nil {
+		size += len(x.target.JSON())
+	}
+	return p.answerEvent(w, r, c.write(room, "PUT", path, txn, size, x.decide))
 }
 
 // decide lets people redact their own events, those with the room's redact level all, and administrators of the server

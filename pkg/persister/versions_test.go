@@ -172,8 +172,17 @@ func TestCreateRoomSentAgainIsTheFirstRoom(t *testing.T) {
 		again := p.call(t.Context(), alice, request, "POST", CreateRoomPath, newRoomRequestOf(t, v, 101+2*n))
 		require.Equal(t, 200, again.status, again.body)
 		require.Equal(t, first.text("room_id"), again.text("room_id"), v.ID)
+		require.Equal(t, 1, p.db.count(t, "SELECT count(*) FROM room WHERE room_id = $1", again.text("room_id")), v.ID)
 	}
 	require.Equal(t, len(event.Versions), p.db.count(t, "SELECT count(*) FROM room"))
+
+	// While workers are replaced, the first may have been one that answered with the create event.
+	first := p.call(t.Context(), alice, "old", "POST", CreateRoomPath, newRoomRequest(t, 1))
+	p.db.exec(t, "UPDATE request_dedupe SET event_id = '$' || substr(event_id, 2) WHERE txn_id = 'old'")
+	require.NoError(t, p.stop())
+	q := p.db.start(t, p.db.join(t), nil)
+	again := q.call(t.Context(), alice, "old", "POST", CreateRoomPath, newRoomRequest(t, 2))
+	require.Equal(t, first.text("room_id"), again.text("room_id"))
 }
 
 // Numbers that are not integers are for versions without strict canonical JSON.
