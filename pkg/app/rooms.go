@@ -14,10 +14,10 @@ import (
 	"github.com/myelin-hs/myelin/pkg/route"
 )
 
-// roomCreator is clientapi.RoomOwners: it sends what concerns a room to its owner as any other write goes there.
-type roomCreator struct{ forwarder *route.Forwarder }
+// roomOwners is clientapi.RoomOwners: it sends what concerns a room to its owner as any other write goes there.
+type roomOwners struct{ forwarder *route.Forwarder }
 
-func (o roomCreator) CreateRoom(ctx context.Context, room id.RoomID, n clientapi.NewRoom) (id.RoomID, error) {
+func (o roomOwners) CreateRoom(ctx context.Context, room id.RoomID, n clientapi.NewRoom) (id.RoomID, error) {
 	req := persister.CreateRoomRequest{RoomVersion: n.RoomVersion, Create: n.Create, Events: make([]persister.InitialEvent, len(n.Events))}
 	for i, e := range n.Events {
 		req.Events[i] = persister.InitialEvent(e)
@@ -29,7 +29,7 @@ func (o roomCreator) CreateRoom(ctx context.Context, room id.RoomID, n clientapi
 	return made.RoomID, nil
 }
 
-func (o roomCreator) RetireRoom(ctx context.Context, room, replacement id.RoomID) error {
+func (o roomOwners) RetireRoom(ctx context.Context, room, replacement id.RoomID) error {
 	req := persister.RetireRoomRequest{RoomID: room, ReplacementRoom: replacement}
 	if err := o.post(ctx, room, persister.RetireRoomPath, req, &struct{}{}); err != nil {
 		return fmt.Errorf("retire room: %w", err)
@@ -38,7 +38,7 @@ func (o roomCreator) RetireRoom(ctx context.Context, room, replacement id.RoomID
 }
 
 // post sends a request to a room's owner and decodes the answer.
-func (o roomCreator) post(ctx context.Context, room id.RoomID, path string, req, answer any) error {
+func (o roomOwners) post(ctx context.Context, room id.RoomID, path string, req, answer any) error {
 	body, err := json.Marshal(req)
 	if err != nil {
 		return err

@@ -65,7 +65,7 @@ func (w *worker) persister(context.Context) error {
 
 func (w *worker) client(context.Context) error {
 	api := clientapi.New(clientapi.Options{
-		Auth: w.auth, Store: store.New(w.pool), ServerName: w.server, Signer: w.own.Key(), Rooms: roomCreator{w.forwarder},
+		Auth: w.auth, Store: store.New(w.pool), ServerName: w.server, Signer: w.own.Key(), Rooms: roomOwners{w.forwarder},
 		PublicBaseURL: w.cfg.PublicBaseURL,
 	})
 	w.serve(RoleClient, api.Handler(), api.Run)
