@@ -148,7 +148,7 @@ func worlds(t *testing.T, count int, test func(t *testing.T, w *world)) {
 
 func TestResultIsThatOfTheSpecificationsText(t *testing.T) {
 	t.Parallel()
-	worlds(t, 60, func(t *testing.T, w *world) {
+	worlds(t, 40, func(t *testing.T, w *world) {
 		w.room.t = t
 		for range 6 {
 			sets := w.pick(5)
