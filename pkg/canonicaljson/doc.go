@@ -33,10 +33,17 @@ var (
 // An Error says what is wrong and where.
 type Error struct {
 	Offset int // in bytes of the input
-	Err    error
+	// Field is the path of the value, such as "content.users[2].name", cut off if it is long; "" is the whole.
+	Field string
+	Err   error
 }
 
-func (e *Error) Error() string { return fmt.Sprintf("canonical JSON: %v at byte %d", e.Err, e.Offset) }
+func (e *Error) Error() string {
+	if e.Field == "" {
+		return fmt.Sprintf("canonical JSON: %v at byte %d", e.Err, e.Offset)
+	}
+	return fmt.Sprintf("canonical JSON: %s: %v at byte %d", e.Field, e.Err, e.Offset)
+}
 
 // Unwrap returns the reason.
 func (e *Error) Unwrap() error { return e.Err }
@@ -86,10 +93,10 @@ func encode(dst, raw []byte, lenient bool) ([]byte, error) {
 			err = ErrSyntax
 		}
 	}
-	out, offset := w.dst, w.pos
+	out, offset, field := w.dst, w.pos, w.field
 	w.release()
 	if err != nil {
-		return dst, &Error{Offset: offset, Err: err}
+		return dst, &Error{Offset: offset, Field: field, Err: err}
 	}
 	return out, nil
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -20,6 +21,8 @@ type writer struct {
 	// members of the objects that are open, innermost last.
 	members []member
 	scratch []byte
+	// field is the path of what was refused, put together on the way out.
+	field string
 }
 
 // writers keeps the scratch space of writers for the next ones.
@@ -29,7 +32,7 @@ var writers = sync.Pool{New: func() any { return new(writer) }}
 const maxScratch = 64 << 10
 
 func (w *writer) release() {
-	w.src, w.dst, w.members = nil, nil, w.members[:0]
+	w.src, w.dst, w.members, w.field = nil, nil, w.members[:0], ""
 	if cap(w.scratch) <= maxScratch && cap(w.members) <= maxScratch/64 {
 		writers.Put(w)
 	}
@@ -99,8 +102,9 @@ func (w *writer) array(depth int) error {
 		w.dst = append(w.dst, ']')
 		return nil
 	}
-	for {
+	for i := 0; ; i++ {
 		if err := w.value(depth + 1); err != nil {
+			w.within("[" + strconv.Itoa(i) + "]")
 			return err
 		}
 		w.space()
@@ -143,6 +147,7 @@ func (w *writer) object(depth int) error {
 			switch order := w.compareKeys(w.members[n-1], m); {
 			case order == 0:
 				w.pos = keyPos
+				w.within(w.name(m))
 				return ErrDuplicateKey
 			case order > 0:
 				sorted = false
@@ -155,6 +160,7 @@ func (w *writer) object(depth int) error {
 		w.dst = append(w.dst, ':')
 		w.space()
 		if err := w.value(depth + 1); err != nil {
+			w.within(w.name(m))
 			return err
 		}
 		m.end = len(w.dst)
@@ -188,6 +194,7 @@ func (w *writer) sortMembers(base, bodyStart int) error {
 	for i, m := range members {
 		if i > 0 {
 			if w.compareKeys(members[i-1], m) == 0 {
+				w.within(w.name(m))
 				return ErrDuplicateKey
 			}
 			w.scratch = append(w.scratch, ',')
@@ -197,6 +204,22 @@ func (w *writer) sortMembers(base, bodyStart int) error {
 	copy(w.dst[bodyStart:], w.scratch)
 	return nil
 }
+
+// maxField is how long a path in an error can be.
+const maxField = 200
+
+// within says that what was refused is within the member or element of this name, and keeps the outer end of the path.
+func (w *writer) within(name string) {
+	if w.field != "" && w.field[0] != '[' {
+		name += "."
+	}
+	w.field = name + w.field
+	if len(w.field) > maxField {
+		w.field = strings.ToValidUTF8(w.field[:maxField], "") + "…"
+	}
+}
+
+func (w *writer) name(m member) string { return Key(w.dst[m.start+1 : m.keyEnd-1]) }
 
 // compareKeys orders by code point, which for UTF-8 is the order of the bytes.
 func (w *writer) compareKeys(a, b member) int {

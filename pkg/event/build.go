@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
+	"strings"
 	"sync"
 	"unicode/utf8"
 
@@ -68,7 +70,7 @@ func Build(v *Version, p Proto, signer Signer) (*Event, error) {
 
 	var err error
 	if b.content, err = v.AppendCanonical(b.content[:0], p.Content); err != nil {
-		return nil, err
+		return nil, ofContent(err)
 	}
 	if !canonicaljson.IsObject(b.content) {
 		return nil, bad("content", "not an object")
@@ -119,6 +121,17 @@ func Build(v *Version, p Proto, signer Signer) (*Event, error) {
 	}
 	e.deriveRoomID()
 	return e, nil
+}
+
+// ofContent makes an error about the content alone one about the event.
+func ofContent(err error) error {
+	var refused *canonicaljson.Error
+	if !errors.As(err, &refused) {
+		return err
+	}
+	located := *refused
+	located.Field = strings.TrimSuffix("content."+refused.Field, ".")
+	return &located
 }
 
 // newEventID returns the event_id of a new event, where the room version has one. 128 random bits do not repeat.

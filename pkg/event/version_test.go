@@ -106,9 +106,12 @@ func TestStrictnessOfVersions(t *testing.T) {
 			p.Content = json.RawMessage(content)
 			built, buildErr := event.Build(v, p, newSigner())
 			if from("6") || kept == "" {
-				for _, err := range []error{err, redactErr, buildErr} {
-					var located *canonicaljson.Error
-					require.ErrorAs(t, err, &located, number)
+				for field, errs := range map[string][]error{"content.a": {err, buildErr}, "depth": {redactErr}} {
+					for _, err := range errs {
+						var located *canonicaljson.Error
+						require.ErrorAs(t, err, &located, number)
+						require.Equal(t, field, located.Field)
+					}
 				}
 				continue
 			}
