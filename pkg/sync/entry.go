@@ -27,8 +27,10 @@ type entry struct {
 	prevSender  id.UserID
 	replaces    id.EventID
 
-	// because is the redaction of the event, nil if it was not redacted.
-	because *event.Event
+	// because is the redaction of the event, nil if it was not redacted. becauseRedacted: that was redacted in its turn,
+	// here; what Postgres gave may be so without it.
+	because         *event.Event
+	becauseRedacted bool
 
 	// replaced is the same as an entry, for rolling back. It belongs to the history that the entry is in, and is cut
 	// when the entry leaves the run: else old state would stay in memory for ever.

@@ -8,52 +8,71 @@ func (e *entry) isRedaction() bool {
 	return e.Type() == "m.room.redaction" && !e.IsState() && e.Redacts() != ""
 }
 
-// redacted returns what a redaction leaves of the entry: a new one, since requests may be showing the old one now.
+// redacted returns what a redaction leaves of the entry: a new one, since requests may be showing the old one now. The
+// redaction is of the event, or of the one that redacted it, whose reason is shown with it.
 func (e *entry) redacted(by *entry) *entry {
-	left, err := event.Redacted(e.Event)
+	x := *e
+	target := &x.Event
+	if e.because != nil {
+		target = &x.because
+	}
+	left, err := event.Redacted(*target)
 	if err != nil {
 		return e // an event that was read once can be read again
 	}
-	x := *e
-	x.Event, x.because = left, by.Event
+	*target = left
+	if e.because != nil {
+		x.becauseRedacted = true
+	} else {
+		x.because = by.Event
+	}
 	return &x
 }
 
-// redact applies a redaction to all that the history knows of its target: in the run, as state, and as what another
-// event took the place of. Postgres gave what it was applied to already as it left it.
+// redact applies a redaction to all that the history knows of its target: in the run, as state, as what another event
+// took the place of, and as why others are redacted. Postgres gave what it was applied to already as it left it.
 func (h *history) redact(by *entry) {
-	if h.redactInRun(by) {
+	if target := h.redactInRun(by); target != nil && !target.isRedaction() {
 		return
 	}
 	for k, e := range h.state {
 		if by.hits(e) {
 			h.state[k] = e.redacted(by)
 			h.byJoin = nil
-			return
 		}
 	}
 }
 
-// redactInRun reports whether the target was in the run.
-func (h *history) redactInRun(by *entry) bool {
-	found := false
+// redactInRun returns the target as it was, nil if the run has none that is not redacted yet.
+func (h *history) redactInRun(by *entry) (target *entry) {
 	for i := range h.run {
-		if by.hits(h.run[i]) {
-			h.swap(i, h.run[i].redacted(by))
-			found = true
+		if e := h.run[i]; by.hits(e) {
+			if e.ID() == by.Redacts() {
+				target = e
+			}
+			h.swap(i, e.redacted(by))
 		}
-		if by.hits(h.run[i].replaced) {
+		if old := h.run[i].replaced; by.hits(old) {
+			if old.ID() == by.Redacts() {
+				target = old
+			}
 			x := *h.run[i]
-			x.replace(x.replaced.redacted(by))
+			x.replace(old.redacted(by))
 			h.swap(i, &x)
 		}
 	}
-	return found
+	return target
 }
 
-// hits reports whether the redaction e is of target, which is not redacted yet.
+// hits reports whether the redaction e is of target, which is not redacted yet, or of what redacted it.
 func (e *entry) hits(target *entry) bool {
-	return target != nil && target.ID() == e.Redacts() && target.because == nil
+	switch {
+	case target == nil:
+		return false
+	case target.because == nil:
+		return target.ID() == e.Redacts()
+	}
+	return target.because.ID() == e.Redacts() && !target.becauseRedacted
 }
 
 // swap puts an entry in the place of another version of it: in the run, in what followed it, and in the state.

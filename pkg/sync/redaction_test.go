@@ -85,3 +85,38 @@ func TestRedactionOfWhatIsReadLater(t *testing.T) {
 	h.prepend([]*entry{said}, true)
 	require.Equal(t, `{}`, contentOf(h.run[0]))
 }
+
+// The reason of a redaction is shown with what it redacted: redacted itself, it must be gone there too.
+func TestRedactionOfARedaction(t *testing.T) {
+	t.Parallel()
+	key := ""
+	for name, cut := range map[string]int{"all in the run": 0, "the redaction in the run": 1, "nothing in the run": 2} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := &history{state: map[stateKey]*entry{}}
+			said := newEntry(t, 10, alice, "m.room.topic", &key, `{"topic":"x"}`)
+			h.append(said)
+			by := newEntry(t, 20, alice, "m.room.redaction", nil, `{"reason":"secret","redacts":"`+string(said.ID())+`"}`)
+			h.append(by)
+			h.run = h.run[cut:]
+			again := redactionOf(t, 30, by)
+			h.append(again)
+
+			left := h.state[stateKey{"m.room.topic", ""}]
+			require.Equal(t, by.ID(), left.because.ID())
+			raw, err := left.render(alice, "D", 0)
+			require.NoError(t, err)
+			require.NotContains(t, string(raw), "secret")
+			if cut == 0 {
+				require.Same(t, left, h.run[0])
+			}
+			if cut < 2 {
+				require.Equal(t, again.ID(), h.run[1-cut].because.ID())
+				require.NotContains(t, string(h.run[1-cut].JSON()), "secret")
+			}
+			h.append(newEntry(t, 40, alice, "m.room.topic", &key, `{"topic":"y"}`))
+			h.append(redactionOf(t, 50, by))
+			require.Same(t, left, h.run[len(h.run)-2].replaced, "once is enough")
+		})
+	}
+}
