@@ -155,6 +155,8 @@ func checkProto(v *Version, p *Proto, signer Signer) error {
 		return bad("type", "not UTF-8")
 	case p.StateKey != nil && !utf8.ValidString(*p.StateKey):
 		return bad("state_key", "not UTF-8")
+	case !utf8.ValidString(string(p.Redacts)):
+		return bad("redacts", "not UTF-8")
 	case p.Sender.ServerName() != signer.ServerName():
 		return bad("sender", "not a user of the signing server %s", signer.ServerName())
 	case p.OriginServerTS < -v.MaxInt() || p.OriginServerTS > v.MaxInt():

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/myelin-hs/myelin/pkg/canonicaljson"
 	"github.com/myelin-hs/myelin/pkg/id"
@@ -16,6 +17,9 @@ func appendReferences(dst []byte, v *Version, p *Proto, field string, ids []id.E
 	for i, eventID := range ids {
 		if i > 0 {
 			dst = append(dst, ',')
+		}
+		if !utf8.ValidString(string(eventID)) {
+			return dst, bad(field, "element %d is not UTF-8", i)
 		}
 		if !v.EventIDInEvent {
 			dst = canonicaljson.AppendString(dst, string(eventID))
