@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-KUBEBUILDER_ASSETS=$(go run -C hack/cluster . assets | tee /dev/stderr | tail -n 1)
+KUBEBUILDER_ASSETS=$(go run -C hack/cluster . assets | tee >(cat >&2) | tail -n 1)
 export KUBEBUILDER_ASSETS
 if [ $# -eq 0 ]; then
   set -- ./...
