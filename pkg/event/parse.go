@@ -62,7 +62,7 @@ func (e *Event) deriveRoomID() {
 // readFields takes the fields out of raw and checks that they are what the event format wants.
 func (e *Event) readFields() error {
 	var hashes, signatures, redacts []byte
-	var haveTS, haveDepth bool
+	var haveTS, haveDepth, haveType bool
 	for key, value := range canonicaljson.Members(e.raw) {
 		var err error
 		switch string(key) {
@@ -104,11 +104,12 @@ func (e *Event) readFields() error {
 				err = checkSize("state_key", len(e.key), MaxField)
 			}
 		case "type":
+			// No rule forbids an empty one; only this server sends none.
 			var ok bool
 			if e.evType, ok = typeName(value); !ok {
 				err = bad("type", "not a string")
 			} else {
-				err = checkSize("type", len(e.evType), MaxField)
+				haveType, err = true, checkSize("type", len(e.evType), MaxField)
 			}
 		}
 		if err != nil {
@@ -116,8 +117,8 @@ func (e *Event) readFields() error {
 		}
 	}
 	switch {
-	case e.evType == "":
-		return bad("type", "missing or empty")
+	case !haveType:
+		return bad("type", "missing")
 	case e.sender == "":
 		return bad("sender", "missing")
 	case !canonicaljson.IsObject(e.content):

@@ -86,6 +86,7 @@ func TestParseAcceptsTheBounds(t *testing.T) {
 		{"depth": `0`}, {"depth": `9007199254740991`}, {"origin_server_ts": `-9007199254740991`},
 		{"prev_events": `["` + longest + `","$x"]`}, {"prev_events": ids(event.MaxPrevEvents)}, {"auth_events": ids(event.MaxAuthEvents)},
 		{"type": `"` + strings.Repeat("t", event.MaxField) + `"`}, {"state_key": `"` + strings.Repeat("k", event.MaxField) + `"`},
+		{"type": `""`}, {"state_key": `""`},
 		{"sender": `"@` + strings.Repeat("s", event.MaxField-3) + `:x"`},
 	} {
 		_, err := event.Parse(event.DefaultVersion, valid(t, replace))
