@@ -44,6 +44,7 @@ func TestANotaryKnowsKeysThatTheServerForgot(t *testing.T) {
 	w.want(w.Verifier, before, ForEvent, start, nil)
 	w.want(w.Verifier, before, ForEvent, start.Add(day+time.Millisecond), ErrKeyNotValid)
 	w.want(w.Verifier, p.keys[0], ForEvent, start, nil)
+	w.want(w.Verifier, p.keys[0], ForEvent, start.Add(5*day), ErrKeyNotValid)
 	require.Len(t, n.queried, 1, "what the server itself says of a key is enough")
 }
 

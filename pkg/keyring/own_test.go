@@ -116,6 +116,19 @@ func TestANewKeyIsUsedOnceAllPublishIt(t *testing.T) {
 	f.ends(three)
 }
 
+func TestANewKeyIsNotUsedBeforeCachedAnswersHaveExpired(t *testing.T) {
+	t.Parallel()
+	f, a, b := newFleet(t)
+	one, _ := f.starts(a, a)
+	f.ends(one)
+	f.starts(a, a, b)
+	f.starts(a, a, b)
+	f.waits(Lead - time.Minute)
+	f.starts(a, a, b) // though every live worker publishes it
+	f.waits(time.Minute)
+	f.starts(b, a, b)
+}
+
 func TestAKeyThatWaitsMayBeTakenBack(t *testing.T) {
 	t.Parallel()
 	f, a, b := newFleet(t)

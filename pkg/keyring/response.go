@@ -54,6 +54,8 @@ func readResponse(raw []byte, server id.ServerName, now time.Time) (*response, e
 		ValidUntilTS  *int64                  `json:"valid_until_ts"`
 		VerifyKeys    map[string]verifyKey    `json:"verify_keys"`
 		OldVerifyKeys map[string]oldVerifyKey `json:"old_verify_keys"`
+		// Of any server: as a notary this one signs the answer, too.
+		Signatures map[string]map[string]json.RawMessage `json:"signatures"`
 	}
 	if err := json.Unmarshal(canonical, &body); err != nil {
 		var wrong *json.UnmarshalTypeError

@@ -67,6 +67,7 @@ func TestAnswersThatAreRefused(t *testing.T) {
 		"a key of another length":  {with("verify_keys", map[string]any{k.KeyID(): verifyKey{"AAAA"}}), "verify_keys." + k.KeyID()},
 		"an old key not in base64": {with("old_verify_keys", map[string]any{"ed25519:o": oldVerifyKey{"*", 1}}), "old_verify_keys.ed25519:o"},
 		"an old key not expired":   {with("old_verify_keys", map[string]any{"ed25519:o": oldVerifyKey{encode(other), 0}}), "expired_ts"},
+		"a signature of no server": {[]byte(strings.Replace(string(with("a", "b")), `"signatures":{`, `"signatures":{"x":5,`, 1)), "signatures"},
 		"too many keys":            {with("old_verify_keys", many), "verify_keys"},
 	}
 	for name, tt := range tests {

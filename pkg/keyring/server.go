@@ -106,12 +106,12 @@ func (s *server) mayAsk(now time.Time) bool {
 	return !now.Before(s.ask.next)
 }
 
-func (s *server) asked(now time.Time, err error) {
+func (s *server) asked(now time.Time, answer *response, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.ask = s.ask.after(now, err)
 	if err == nil {
-		s.latest = now.UnixMilli()
+		s.latest = answer.keys[0].fetched
 	}
 }
 

@@ -196,14 +196,15 @@ func (v *Verifier) direct(ctx context.Context, s *server) (failed, err error) {
 			return nil
 		}
 		resp, err := v.fetch.direct(ctx, s.name)
-		s.asked(v.now(), err)
 		if err != nil {
+			s.asked(v.now(), nil, err)
 			return nil
 		}
-		if err := v.rows.merge(ctx, resp, true); err != nil {
-			return err
+		if err = v.rows.merge(ctx, resp, true); err == nil {
+			err = v.load(ctx, s)
 		}
-		return v.load(ctx, s)
+		s.asked(v.now(), resp, err) // an answer that is lost is none
+		return err
 	})
 	return s.failed(), err
 }
@@ -225,16 +226,19 @@ func (v *Verifier) notary(ctx context.Context, notary id.ServerName, s *server, 
 			at = 0
 		}
 		responses, why := v.fetch.notary(ctx, keys, s.name, l.KeyID, at)
-		s.queried(query, v.now(), why)
 		if why != nil && !errors.Is(why, ErrResponse) {
 			n.queried(anyQuery, v.now(), why) // it is away, whatever it is asked for
 		}
 		for _, resp := range responses {
-			if err := v.rows.merge(ctx, resp, false); err != nil {
-				return err
+			if err = v.rows.merge(ctx, resp, false); err != nil {
+				break
 			}
 		}
-		return v.load(ctx, s)
+		if err == nil {
+			err = v.load(ctx, s)
+		}
+		s.queried(query, v.now(), errors.Join(why, err))
+		return err
 	})
 	if errors.Is(err, errNotary) {
 		return err, nil

@@ -114,7 +114,9 @@ func TestASignatureThatCannotBeCheckedNowIsNoVerdict(t *testing.T) {
 	w.change(func() { p.down = true })
 	w.clock.add(repeat)
 	// One key is unreachable, the other known and wrong.
-	wrong := build(t, "10", event.Proto{OriginServerTS: ms(start)}, newKey(t, remote))
+	unreachable := newKey(t, remote)
+	unreachable.version = "zz" // it is tried last
+	wrong := build(t, "10", event.Proto{OriginServerTS: ms(start)}, unreachable)
 	err := w.VerifyEvent(t.Context(), signs(t, wrong, remote, p.keys[0].KeyID(), encodeZeros(64)))
 	require.ErrorIs(t, err, ErrUnavailable)
 }
