@@ -76,7 +76,7 @@ func Build(v *Version, p Proto, signer Signer) (*Event, error) {
 		return nil, bad("content", "not an object")
 	}
 	if p.Redacts != "" && v.RedactsInContent {
-		b.content = setMember(b.content, "redacts", string(p.Redacts))
+		b.content = setString(b.content, "redacts", string(p.Redacts))
 	}
 
 	// The hash of the event without hashes and signatures; then these two are put in their places.
@@ -220,13 +220,18 @@ func appendHashes(dst, hash []byte) []byte {
 	return append(dst, '"', '}')
 }
 
-// setMember returns the canonical object with a string member put in, in place of one of that name.
-func setMember(canonical []byte, name, text string) []byte {
-	out := append(make([]byte, 0, len(canonical)+len(name)+len(text)+8), '{')
+// setString is [setMember] with a string.
+func setString(canonical []byte, name, text string) []byte {
+	return setMember(canonical, name, canonicaljson.AppendString(make([]byte, 0, len(text)+2), text))
+}
+
+// setMember returns the canonical object with a member put in, in place of one of that name.
+func setMember(canonical []byte, name string, member []byte) []byte {
+	out := append(make([]byte, 0, len(canonical)+len(name)+len(member)+8), '{')
 	set := false
 	put := func() {
 		if !set {
-			out = canonicaljson.AppendString(appendKey(out, 1, []byte(name)), text)
+			out = append(appendKey(out, 1, []byte(name)), member...)
 			set = true
 		}
 	}

@@ -17,7 +17,7 @@ func ClientFormat(ev *Event, unsigned json.RawMessage, withRoomID bool) []byte {
 func AppendClientFormat(dst []byte, ev *Event, unsigned json.RawMessage, withRoomID bool) []byte {
 	content := ev.content
 	if ev.redacts != "" && !ev.version.RedactsInContent {
-		content = setMember(content, "redacts", string(ev.redacts))
+		content = setString(content, "redacts", string(ev.redacts))
 	}
 	dst = append(dst, `{"content":`...)
 	dst = append(dst, content...)

@@ -3,6 +3,7 @@ package event
 import (
 	"bytes"
 	"crypto/ed25519"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"slices"
@@ -17,6 +18,21 @@ var (
 	ErrNoSignature = errors.New("not signed with this key")
 	ErrSignature   = errors.New("signature does not match")
 )
+
+// Sign returns ev with the signature of one more server, or one more key: that of the invited user's server, or of the one
+// that authorises a restricted join. The id is the same. Errors are [*FieldError]; those about sizes wrap [ErrTooLarge].
+func Sign(ev *Event, signer Signer) (*Event, error) {
+	server := string(signer.ServerName())
+	signature := base64.RawStdEncoding.EncodeToString(signer.Sign(ev.signed()))
+	signatures, _ := canonicaljson.Get(ev.raw, "signatures")
+	ofServer, _ := canonicaljson.Get(signatures, server)
+	signatures = setMember(signatures, server, setString(ofServer, signer.KeyID(), signature))
+	raw := setMember(ev.raw, "signatures", signatures)
+	if err := checkSize("event", len(raw), MaxSize); err != nil {
+		return nil, err
+	}
+	return Load(ev.version, ev.id, raw)
+}
 
 // algorithm is what the ids of signing keys begin with; there is no other algorithm (appendices, "Signing Details").
 const algorithm = "ed25519:"
