@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"syscall"
 	"time"
 
@@ -50,9 +51,23 @@ func newPublicClient() *http.Client {
 	}}
 }
 
-// sharedSpace is for carriers' networks (RFC 6598), and private to them.
-var sharedSpace = netip.MustParsePrefix("100.64.0.0/10")
+// nat64 is how a network of IPv6 alone reaches IPv4, private addresses too (RFC 6052).
+var nat64 = netip.MustParsePrefix("64:ff9b::/96")
+
+// special are networks that are not public, though package netip says nothing of them (IANA, "Special-Purpose Address
+// Registry"): of this host, of carriers, of protocols, for benchmarks, reserved; and what wraps IPv4 addresses.
+var special = []netip.Prefix{
+	netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("100.64.0.0/10"), netip.MustParsePrefix("192.0.0.0/24"),
+	netip.MustParsePrefix("198.18.0.0/15"), netip.MustParsePrefix("240.0.0.0/4"),
+	netip.MustParsePrefix("::/96"), netip.MustParsePrefix("64:ff9b:1::/48"), netip.MustParsePrefix("2001::/32"),
+	netip.MustParsePrefix("2002::/16"), netip.MustParsePrefix("fec0::/10"),
+}
 
 func isPublic(ip netip.Addr) bool {
-	return ip.IsGlobalUnicast() && !ip.IsPrivate() && !sharedSpace.Contains(ip)
+	if nat64.Contains(ip) {
+		b := ip.As16()
+		ip = netip.AddrFrom4([4]byte(b[12:]))
+	}
+	return ip.IsGlobalUnicast() && !ip.IsPrivate() &&
+		!slices.ContainsFunc(special, func(p netip.Prefix) bool { return p.Contains(ip) })
 }

@@ -63,6 +63,9 @@ func TestOtherServersAreAtPublicAddresses(t *testing.T) {
 		"1.1.1.1": true, "2606:4700::1111": true,
 		"10.0.0.1": false, "192.168.1.1": false, "172.16.0.1": false, "127.0.0.1": false, "169.254.169.254": false, "100.64.0.1": false,
 		"0.0.0.0": false, "255.255.255.255": false, "224.0.0.1": false, "::1": false, "fe80::1": false, "fd00::1": false, "::ffff:10.0.0.1": false,
+		"0.1.2.3": false, "192.0.0.8": false, "198.18.0.1": false, "240.0.0.1": false, "::10.0.0.1": false, "fec0::1": false,
+		"64:ff9b::1.1.1.1": true, "64:ff9b::10.0.0.1": false, "64:ff9b::169.254.169.254": false, "64:ff9b:1::a00:1": false,
+		"2002:a00:1::": false, "2001:0:1::": false,
 	} {
 		require.Equal(t, want, isPublic(netip.MustParseAddr(ip).Unmap()), ip)
 	}
