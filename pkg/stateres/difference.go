@@ -1,7 +1,5 @@
 package stateres
 
-import "github.com/myelin-hs/myelin/pkg/eventauth"
-
 // fullConflictedSet loads the auth chains of what is in conflict and returns the full conflicted set, with the conflicted
 // state subgraph if that is wanted.
 func (r *resolver) fullConflictedSet(subgraph bool) ([]*node, error) {
@@ -79,12 +77,12 @@ func markBetween(order []*node) {
 	}
 }
 
-// markCommon finds which partial events are in the auth chains of all state sets nevertheless: those that an unconflicted
-// event leads to. Only for their sake are the chains of unconflicted events loaded, and no further than needed.
+// markCommon finds which partial events are in the auth chains of all state sets nevertheless: unconflicted ones, and what
+// those lead to. Only for their sake are the chains of unconflicted events loaded, and no further than needed.
 func (r *resolver) markCommon(order []*node) error {
 	left := 0
 	for _, n := range order {
-		if n.has(partial) && !n.has(conflicted|between) && !r.isUnconflicted(n) {
+		if n.has(partial) && !n.has(conflicted|between) {
 			n.marks |= undecided
 			left++
 		}
@@ -103,9 +101,4 @@ func (r *resolver) markCommon(order []*node) error {
 		return left == 0
 	})
 	return err
-}
-
-func (r *resolver) isUnconflicted(n *node) bool {
-	key, isState := n.ev.StateKey()
-	return isState && r.unconflicted[eventauth.StateKeyTuple{Type: n.ev.Type(), StateKey: key}] == n.id
 }

@@ -98,7 +98,11 @@ func TestEventsGivenInAdvanceAreNotAskedFor(t *testing.T) {
 		sets := twoTopics(r)
 		want := r.resolve(sets...)
 		r.fetches = 0
-		got, err := stateres.Resolve(r.v, sets, r.everything)
+		twice := func(ids []id.EventID) ([]*event.Event, error) {
+			events, err := r.everything(ids)
+			return append(events, events...), err
+		}
+		got, err := stateres.Resolve(r.v, sets, twice, stateres.Limit(len(r.events)))
 		require.NoError(t, err)
 		require.Equal(t, want, got)
 		require.Equal(t, 1, r.fetches)

@@ -88,6 +88,14 @@ func TestRejectedAuthEventsDoNotStandIn(t *testing.T) {
 		r.rejected[r.named("joinbob")] = true
 		requireAt(t, r.resolve(s, set), map[string]string{topic: ""})
 	})
+	// Nor does a create event that only the room's id names.
+	in(t, []string{v2p1}, func(t *testing.T, r *room) {
+		s := r.begin()
+		set := r.send(s, "topic", alice, topic, "", content{"topic": 1})
+		requireAt(t, r.resolve(s, set), map[string]string{topic: "topic"})
+		r.rejected[r.named("create")] = true
+		requireAt(t, r.resolve(s, set), map[string]string{topic: ""})
+	})
 }
 
 // The reasons that MSC1442 gives for a new algorithm: each is a reset in version 1, and none later.

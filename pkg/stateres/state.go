@@ -62,6 +62,7 @@ func (s *state) own(key eventauth.StateKeyTuple) *event.Event {
 		return nil
 	}
 	n := s.r.graph.node(eventID)
+	// The rules should ask for nothing that startFrom has not loaded. If they do, it costs a fetch, not the right answer.
 	if n.ev == nil {
 		if err := s.r.graph.load([]*node{n}); err != nil {
 			s.err = err
