@@ -189,7 +189,9 @@ func (s scenario) upgrade(t *testing.T) {
 	s.carol.refused(403, "M_FORBIDDEN", "POST", in(room, "upgrade"), object{"new_version": "12"})
 	s.alice.refused(400, "M_UNSUPPORTED_ROOM_VERSION", "POST", in(room, "upgrade"), object{"new_version": "0"})
 	s.alice.refused(400, "M_MISSING_PARAM", "POST", in(room, "upgrade"), object{})
-	levels := s.levels(object{"users": object{string(s.bob.id): 60}, "events": object{"m.room.name": 55}})
+	levels := s.levels(object{
+		"users": object{string(s.bob.id): 60}, "events": object{"m.room.name": 55}, "events_default": 0, "invite": 0,
+	})
 	s.alice.set(room, "m.room.power_levels", levels)
 	last := s.bob.send(room, "m.room.message", object{"body": "the last"})
 
@@ -216,6 +218,7 @@ func (s scenario) upgrade(t *testing.T) {
 		is := s.alice.get(got, "m.room.power_levels")
 		require.Equal(t, 60.0, is["users"].(object)[string(s.bob.id)])
 		require.Equal(t, 55.0, is["events"].(object)["m.room.name"])
+		require.Equal(t, []any{0.0, 0.0}, []any{is["events_default"], is["invite"]}, "the old room is quiet, not the new one")
 		require.Equal(t, !to.PrivilegedCreators, is["users"].(object)[string(s.alice.id)] != nil)
 		s.alice.set(got, "m.room.name", object{"name": "New"})
 		s.bob.ok("POST", in(got, "join"), object{})

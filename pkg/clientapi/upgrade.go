@@ -132,12 +132,19 @@ func (a *API) retiring(ctx context.Context, roomID id.RoomID, user id.UserID) (*
 		return nil, err
 	}
 	old := &retiringRoom{Room: room, state: make(eventauth.MapState)}
+	var levels store.Event
 	for _, e := range events {
 		old.state[eventauth.StateKeyTuple{Type: e.Type()}] = e.Event
+		if e.Type() == typeLevels {
+			levels = e
+		}
 	}
 	old.levels = eventauth.LevelsOf(room.Version, old.state)
 	if old.levels.User(user) < old.levels.RequiredFor(typeTombstone, true) {
 		return nil, mxerr.Forbidden("Your power level is too low to upgrade this room")
+	}
+	if err := a.unquiet(ctx, old, levels); err != nil {
+		return nil, err
 	}
 	last, err := a.store.EventsBackward(ctx, room, 0, store.Now, 1)
 	if err != nil {
@@ -147,6 +154,23 @@ func (a *API) retiring(ctx context.Context, roomID id.RoomID, user id.UserID) (*
 		old.last = last[0].ID()
 	}
 	return old, nil
+}
+
+// unquiet gives a room whose power levels an upgrade has raised (see RoomOwners.RetireRoom) those from before: who
+// upgrades it once more, perhaps since the first answer got lost, wants people to speak in the new room.
+func (a *API) unquiet(ctx context.Context, old *retiringRoom, levels store.Event) error {
+	before := levels.Position - 1 // an upgrade raises them in one block with the tombstone, right after it
+	events, err := a.store.EventsBackward(ctx, old.Room, before-1, before, 1)
+	if err != nil || len(events) == 0 || events[0].Type() != typeTombstone {
+		return err
+	}
+	was, ok, err := a.store.StateEvent(ctx, old.Room, typeLevels, "", before)
+	if err != nil || !ok {
+		return err
+	}
+	old.state[eventauth.StateKeyTuple{Type: typeLevels}] = was.Event
+	old.levels = eventauth.LevelsOf(old.Version, old.state)
+	return nil
 }
 
 // successorContent returns the content of the new room's create event: it names the old room, and keeps its type and

@@ -15,7 +15,12 @@ import (
 
 func (s *server) upgrade(room id.RoomID, body string) eventauth.MapState {
 	s.t.Helper()
-	answer := ok[map[string]id.RoomID](s, alice, "POST", v3("/rooms/"+string(room)+"/upgrade"), body)
+	return s.upgradeAs(alice, room, body)
+}
+
+func (s *server) upgradeAs(user id.UserID, room id.RoomID, body string) eventauth.MapState {
+	s.t.Helper()
+	answer := ok[map[string]id.RoomID](s, user, "POST", v3("/rooms/"+string(room)+"/upgrade"), body)
 	state, _ := s.built(s.rooms.rooms[len(s.rooms.rooms)-1])
 	require.Equal(s.t, state.Event(typeCreate, "").RoomID(), answer["replacement_room"])
 	require.Equal(s.t, [2]id.RoomID{room, answer["replacement_room"]}, s.rooms.retired[len(s.rooms.retired)-1])
@@ -54,6 +59,18 @@ func TestUpgradeGivesPowerAsTheNewVersionDoes(t *testing.T) {
 	bare := storetest.NewRoom(t, s.db, alice)
 	state = s.upgrade(bare.ID, `{"new_version":"12"}`)
 	require.Equal(t, object{typeTombstone: 150.0}, contentOf(t, state, typeLevels, "")["events"])
+}
+
+// Creators are above all levels: in a version where they are not, they must not lose their room to who upgrades it.
+func TestUpgradeLeavesCreatorsTheirRoom(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, auth.Registration{})
+	s.accounts(alice, bob)
+	old := storetest.NewRoom(t, s.db, alice)
+	old.Member(bob, bob, "join")
+	old.State(alice, typeLevels, "", object{"users": object{string(bob): 70}, "events": object{typeTombstone: 70}})
+	state := s.upgradeAs(bob, old.ID, `{"new_version":"11"}`)
+	require.Equal(t, object{string(alice): 100.0, string(bob): 70.0}, contentOf(t, state, typeLevels, "")["users"])
 }
 
 func TestUpgradeRefuses(t *testing.T) {

@@ -4,12 +4,13 @@ import (
 	"encoding/json"
 
 	"github.com/myelin-hs/myelin/pkg/event"
+	"github.com/myelin-hs/myelin/pkg/eventauth"
 	"github.com/myelin-hs/myelin/pkg/id"
 )
 
 // successorLevels returns the power levels of the new room: those of the old one, as integers, since levels in strings
 // or with fractions are refused by later versions. Creators are not listed where the version forbids it. Where it gives
-// them no power by itself, and the old room's did, who upgrades gets as much as anything there asks for.
+// them no power by itself, and the old room's did, the creators of that get as much as anything there asks for.
 func (old *retiringRoom) successorLevels(v *event.Version, creators []id.UserID) map[string]any {
 	fields := map[string]json.RawMessage{}
 	if ev := old.state.Event(typeLevels, ""); ev != nil {
@@ -55,7 +56,11 @@ func (old *retiringRoom) successorLevels(v *event.Version, creators []id.UserID)
 		if events[typeTombstone] <= l.StateDefault {
 			events[typeTombstone] = max(l.StateDefault+1, privilegedTombstone)
 		}
-	case old.Version.PrivilegedCreators, len(users) == 0 && len(fields) == 0:
+	case old.Version.PrivilegedCreators:
+		for _, creator := range eventauth.Creators(old.Version, old.state.Event(typeCreate, "")) {
+			users[string(creator)] = top
+		}
+	case len(users) == 0 && len(fields) == 0:
 		users[string(creators[0])] = top
 	}
 	content["events"], content["users"] = events, users
