@@ -2,6 +2,7 @@ package keyring
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/myelin-hs/myelin/pkg/id"
@@ -35,7 +36,7 @@ func (v *Verifier) Notarize(ctx context.Context, name id.ServerName, wanted map[
 		s, _ = v.servers.SetIfAbsent(name, s)
 	}
 	if v.lacking(s, wanted) {
-		if _, err := v.direct(ctx, s); err != nil {
+		if err := v.askAgain(ctx, s); err != nil {
 			return nil, err
 		}
 	}
@@ -49,6 +50,18 @@ func (v *Verifier) Notarize(ctx context.Context, name id.ServerName, wanted map[
 		}
 	}
 	return answers, nil
+}
+
+// askAgain asks a server, however long it takes, but waits only a little: a stranger gets what is known rather than
+// nothing. The errors are ctx's or the database's.
+func (v *Verifier) askAgain(ctx context.Context, s *server) error {
+	waits, cancel := context.WithTimeout(ctx, v.patience)
+	defer cancel()
+	_, err := v.direct(waits, s)
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		return nil
+	}
+	return err
 }
 
 // lacking reports whether the server should be asked again.

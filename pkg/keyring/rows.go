@@ -22,7 +22,8 @@ SELECT key_id, public_key, as_of, coalesce(expired, 0), fetched_at, response FRO
 	sqlLockServer = `SELECT pg_advisory_xact_lock(6579577, hashtext($1))`
 	sqlResponse   = `
 INSERT INTO server_key_response (server_name, response, json) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`
-	// What the server itself says counts, the newest of it. A notary prolongs what it does not change.
+	// What the server itself says counts, the newest of it: unless the worker that wrote it lives in the future, for
+	// nothing would be newer for as long. A notary prolongs what it does not change.
 	sqlMerge = `
 INSERT INTO server_key AS k (server_name, key_id, public_key, as_of, expired, fetched_at, response)
 SELECT $1, n.key_id, n.public_key, $2, nullif(n.expired, 0), $3, $4
@@ -30,7 +31,7 @@ FROM unnest($5::text[], $6::bytea[], $7::bigint[]) AS n (key_id, public_key, exp
 ORDER BY n.key_id
 ON CONFLICT (server_name, key_id) DO UPDATE SET public_key = excluded.public_key, as_of = excluded.as_of,
     expired = excluded.expired, fetched_at = excluded.fetched_at, response = excluded.response
-WHERE $8 AND k.fetched_at <= excluded.fetched_at
+WHERE $8 AND (k.fetched_at <= excluded.fetched_at OR k.fetched_at > extract(epoch FROM clock_timestamp()) * 1000)
    OR NOT $8 AND k.public_key = excluded.public_key AND k.expired IS NULL AND excluded.expired IS NULL AND k.as_of < excluded.as_of`
 	// A server that names new keys for ever loses the oldest.
 	sqlBound = `

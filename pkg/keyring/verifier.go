@@ -25,6 +25,9 @@ const (
 	maxBackOff   = time.Hour
 	// flightLimit bounds a lookup, whoever waits for it.
 	flightLimit = time.Minute
+	// patience is how long those who ask this server as a notary wait for a server that is slow. Many such servers in one
+	// query still leave time for an answer.
+	patience = 2 * time.Second
 )
 
 // Reasons of a [KeyError].
@@ -100,6 +103,7 @@ type Verifier struct {
 	now      func() time.Time
 	servers  *otter.Cache[id.ServerName, *server]
 	flights  singleflight.Group
+	patience time.Duration
 }
 
 // NewVerifier returns a Verifier. It does nothing by itself.
@@ -109,7 +113,8 @@ func NewVerifier(o VerifierOptions) *Verifier {
 	}
 	return &Verifier{
 		own: o.Own, rows: rows{o.DB}, fetch: newFetcher(o.Client, o.BaseURL, o.Now), notaries: o.Notaries, now: o.Now,
-		servers: otter.Must(&otter.Options[id.ServerName, *server]{MaximumSize: maxServers}),
+		servers:  otter.Must(&otter.Options[id.ServerName, *server]{MaximumSize: maxServers}),
+		patience: patience,
 	}
 }
 
