@@ -159,6 +159,8 @@ func TestRule5_4_1ThirdPartyInvite(t *testing.T) {
 		object["signatures"] = fields{"id.example": fields{"ed25519:0": encode(ed25519.Sign(private, message))}}
 		return object
 	}
+	noted := signed(carol, "tok")
+	noted["unsigned"] = fields{"note": "no signature covers this"}
 	for name, tt := range map[string]struct {
 		invite fields // content.third_party_invite
 		offer  fields // content of the m.room.third_party_invite
@@ -168,6 +170,7 @@ func TestRule5_4_1ThirdPartyInvite(t *testing.T) {
 	}{
 		"5.4.1.7 public_key":     {fields{"signed": signed(carol, "tok")}, fields{"public_key": encode(pub)}, alice, "leave", ""},
 		"5.4.1.7 public_keys":    {fields{"signed": signed(carol, "tok")}, fields{"public_key": encode(make([]byte, 32)), "public_keys": []fields{{"public_key": encode(pub)}}}, alice, "leave", ""},
+		"5.4.1.7 unsigned":       {fields{"signed": noted}, fields{"public_key": encode(pub)}, alice, "leave", ""},
 		"5.4.1.1 banned":         {fields{"signed": signed(carol, "tok")}, fields{"public_key": encode(pub)}, alice, "ban", "5.4.1.1"},
 		"5.4.1.2 nothing signed": {fields{"display_name": "x"}, fields{"public_key": encode(pub)}, alice, "leave", "5.4.1.2"},
 		"5.4.1.3 no mxid":        {fields{"signed": signed(nil, "tok")}, fields{"public_key": encode(pub)}, alice, "leave", "5.4.1.3"},

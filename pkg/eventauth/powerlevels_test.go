@@ -57,6 +57,28 @@ func TestRule10_5FirstLevels(t *testing.T) {
 	r.allow(r.event(creator, "m.room.power_levels", "", fields{"ban": 9007199254740991, "users": fields{alice: 9007199254740991}}))
 }
 
+// To write a default down, or to drop what is written down and is the default, is an alteration too.
+func TestRule10_6DefaultsWrittenDown(t *testing.T) {
+	t.Parallel()
+	for rule, change := range map[string][2]fields{
+		"10.6.1": {{"ban": 50}, {}},
+		"10.6.2": {{}, {"ban": 50}},
+		"":       {{"ban": 50}, {"ban": 50, "events_default": 0}},
+	} {
+		r := usual(t)
+		for _, content := range change {
+			content["users"], content["events"] = fields{alice: 40}, fields{"m.room.power_levels": 40}
+		}
+		r.levels(change[0])
+		ev := r.event(alice, "m.room.power_levels", "", change[1])
+		if rule == "" {
+			r.allow(ev)
+		} else {
+			r.refuse(rule, ev)
+		}
+	}
+}
+
 func TestRule10_6To10_10Changes(t *testing.T) {
 	t.Parallel()
 	before := func() fields {
