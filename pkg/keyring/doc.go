@@ -4,8 +4,8 @@
 // A [Key] signs, and prints as *** whatever it is printed with; [Key.FileFormat] alone gives the secret.
 //
 // Own keys. The key file may hold several. [Announce] records their public halves in Postgres when a worker starts, and
-// chooses the one that the worker signs with until it ends: the newest that has been announced for [Lead] and that every
-// live worker holds, so that all of them publish it, and whoever cached an older answer has had to ask again. A key that
+// chooses the one that the worker signs with until it ends: the newest that all live workers, and all that ended within
+// [Lead], publish, so that whoever cached an older answer has had to ask again. A key that
 // was used must stay in the file until [Retire] has made it an old key, which no live worker may sign with any more;
 // old keys are published for ever. [Own.ServerKeys] is what is published.
 //

@@ -54,8 +54,7 @@ type OwnKey struct {
 	RetiredAt   *time.Time // nil while it may sign
 	Signers     int        // live workers that sign with it
 
-	due        bool
-	everywhere bool // every live worker holds it
+	due bool // no answer that lacks it may be cached any more
 }
 
 const (
@@ -68,17 +67,22 @@ INSERT INTO signing_key (key_id, public_key, use_from)
 SELECT key_id, public_key, now() + CASE WHEN EXISTS (SELECT FROM signing_key WHERE used AND retired_at IS NULL)
                                         THEN $3 * interval '1 millisecond' ELSE interval '0' END
 FROM unnest($1::text[], $2::bytea[]) AS k (key_id, public_key) ON CONFLICT DO NOTHING`
+	// An answer without the key may be cached for Lead after the last worker that gave it: one that lives still will give
+	// it, and one that ended is remembered for a day, which is Lead.
 	sqlOwnKeys = `
-WITH live AS (
-    SELECT worker_id, array_agg(h.key_id) AS keys FROM signing_key_holder h JOIN worker w USING (worker_id)
-    WHERE w.state IN (1, 2) AND worker_id <> $1 GROUP BY worker_id
+WITH publisher AS (
+    SELECT w.expires_at, array_agg(h.key_id) AS keys FROM signing_key_holder h JOIN worker w USING (worker_id)
+    WHERE worker_id <> $1 GROUP BY worker_id, w.expires_at
+), k AS (
+    SELECT key_id, public_key, announced_at, used, retired_at, CASE WHEN used THEN use_from ELSE greatest(use_from,
+        (SELECT max(expires_at) + $2 * interval '1 millisecond' FROM publisher WHERE NOT key_id = ANY (keys))) END AS use_from
+    FROM signing_key
 )
 SELECT key_id, public_key, announced_at, use_from, used, retired_at,
        (SELECT count(*) FROM signing_key_holder h JOIN worker w USING (worker_id)
         WHERE h.key_id = k.key_id AND h.signs AND w.state IN (1, 2)),
-       use_from <= clock_timestamp(),
-       NOT EXISTS (SELECT FROM live WHERE NOT k.key_id = ANY (live.keys))
-FROM signing_key k ORDER BY use_from, key_id`
+       use_from <= clock_timestamp()
+FROM k ORDER BY use_from, key_id`
 	sqlHold = `
 INSERT INTO signing_key_holder (worker_id, key_id, signs) SELECT $1, key_id, key_id = $3 FROM unnest($2::text[]) AS k (key_id)
 ON CONFLICT (worker_id, key_id) DO UPDATE SET signs = excluded.signs`
@@ -125,12 +129,12 @@ func Announce(ctx context.Context, db *pgxpool.Pool, worker int64, keys []*Key) 
 }
 
 func ownKeys(ctx context.Context, tx pgx.Tx, worker int64) ([]OwnKey, error) {
-	rows, err := tx.Query(ctx, sqlOwnKeys, worker)
+	rows, err := tx.Query(ctx, sqlOwnKeys, worker, Lead.Milliseconds())
 	if err != nil {
 		return nil, err
 	}
 	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (k OwnKey, err error) {
-		err = row.Scan(&k.KeyID, &k.Public, &k.AnnouncedAt, &k.UseFrom, &k.Used, &k.RetiredAt, &k.Signers, &k.due, &k.everywhere)
+		err = row.Scan(&k.KeyID, &k.Public, &k.AnnouncedAt, &k.UseFrom, &k.Used, &k.RetiredAt, &k.Signers, &k.due)
 		return k, err
 	})
 }
@@ -150,7 +154,7 @@ func choose(file []*Key, announced []OwnKey) (*Key, error) {
 		case !bytes.Equal(a.Public, file[at].Public()):
 			return nil, fmt.Errorf("%s: %w", a.KeyID, ErrKeyReused)
 		}
-		usable := a.Used || a.due && a.everywhere || !inUse
+		usable := a.Used || a.due || !inUse
 		newer := chosen == nil || a.UseFrom.After(since) ||
 			a.UseFrom.Equal(since) && at > slices.Index(file, chosen)
 		if usable && newer {

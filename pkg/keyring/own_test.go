@@ -35,14 +35,19 @@ func (f fleet) refuses(why error, file ...*Key) {
 }
 
 func (f fleet) ends(worker int64) {
-	_, err := f.pool.Exec(f.Context(), "UPDATE worker SET state = 3 WHERE worker_id = $1", worker)
+	_, err := f.pool.Exec(f.Context(), "UPDATE worker SET state = 3, expires_at = now() WHERE worker_id = $1", worker)
 	require.NoError(f, err)
 }
 
-// waits moves all keys into the past.
+// waits moves all keys into the past, and the ends of workers.
 func (f fleet) waits(by time.Duration) {
-	_, err := f.pool.Exec(f.Context(), "UPDATE signing_key SET use_from = use_from - $1 * interval '1 millisecond'", by.Milliseconds())
-	require.NoError(f, err)
+	for _, sql := range []string{
+		"UPDATE signing_key SET use_from = use_from - $1 * interval '1 millisecond'",
+		"UPDATE worker SET expires_at = expires_at - $1 * interval '1 millisecond' WHERE state = 3",
+	} {
+		_, err := f.pool.Exec(f.Context(), sql, by.Milliseconds())
+		require.NoError(f, err)
+	}
 }
 
 func newFleet(t *testing.T) (f fleet, first, second *Key) {
@@ -108,6 +113,10 @@ func TestANewKeyIsUsedOnceAllPublishIt(t *testing.T) {
 	f.waits(time.Minute)
 	f.starts(a, a, b) // for worker two doesn't publish it
 	f.ends(two)
+	f.starts(a, a, b) // for what worker two said may still be cached
+	f.waits(Lead - time.Minute)
+	f.starts(a, a, b)
+	f.waits(time.Minute)
 	f.starts(b, a, b)
 
 	// Whoever starts without it now would not publish it.
@@ -132,9 +141,17 @@ func TestANewKeyIsNotUsedBeforeCachedAnswersHaveExpired(t *testing.T) {
 func TestAKeyThatWaitsMayBeTakenBack(t *testing.T) {
 	t.Parallel()
 	f, a, b := newFleet(t)
-	f.starts(a, a)
+	zero, _ := f.starts(a, a)
+	one, _ := f.starts(a, a, b)
+	f.ends(zero)
+	f.ends(one)
+	two, _ := f.starts(a, a)
+	f.waits(10 * Lead)
+	f.ends(two)
+
+	// It waits again when it comes back.
+	f.waits(Lead - time.Minute)
 	f.starts(a, a, b)
-	f.starts(a, a)
 }
 
 func TestARetiredKeyIsPublishedAsOldAndSignsNothing(t *testing.T) {
@@ -144,8 +161,8 @@ func TestARetiredKeyIsPublishedAsOldAndSignsNothing(t *testing.T) {
 	require.ErrorIs(t, Retire(t.Context(), f.pool, a.KeyID(), false), ErrKeyInUse)
 	require.ErrorIs(t, Retire(t.Context(), f.pool, "ed25519:none", false), ErrNoSuchKey)
 	two, _ := f.starts(a, a, b)
-	f.waits(Lead)
 	f.ends(one)
+	f.waits(Lead)
 	_, own := f.starts(b, a, b)
 	require.ErrorIs(t, Retire(t.Context(), f.pool, a.KeyID(), false), ErrKeyInUse, "worker two signs with it")
 	f.ends(two)
