@@ -12,11 +12,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
-	"sigs.k8s.io/controller-runtime/pkg/predicate"
 
 	"github.com/myelin-hs/myelin/api/v1alpha1"
 	"github.com/myelin-hs/myelin/controllers/apply"
@@ -48,7 +46,8 @@ func Add(m manager.Manager) error {
 		now: time.Now, random: rand.Reader,
 	}
 	return ctrl.NewControllerManagedBy(m).Named("homeserver").
-		For(&v1alpha1.Homeserver{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		// Also for changes of status: one written from a cache that was behind is looked at again when the cache has it.
+		For(&v1alpha1.Homeserver{}).
 		Owns(&batchv1.Job{}).
 		Owns(&corev1.Service{}).
 		Watches(&v1alpha1.WorkerPool{}, handler.EnqueueRequestsFromMapFunc(ofPool)).

@@ -153,6 +153,42 @@ func TestSecondPassWritesNothing(t *testing.T) {
 	require.Equal(t, before, after)
 }
 
+// What a pass decides, it decides by a cache that may be behind: then it takes a status that it is about to see changed for
+// the one that it wants, and writes nothing. That a status has changed must therefore be reason for a pass.
+func TestWrongStatusIsPutRight(t *testing.T) {
+	t.Parallel()
+	s := serving(t, claimedBy("demo-persister-0", 64))
+	s.condition(v1alpha1.ConditionShardsClaimed, "True", v1alpha1.ReasonShardsClaimed)
+	s.poolCondition("demo-persister", v1alpha1.ConditionReady, "True", v1alpha1.ReasonAllReplicasReady)
+
+	var hs v1alpha1.Homeserver
+	s.get("demo", &hs)
+	before := hs.DeepCopy()
+	hs.Status.Shards.Claimed = 63
+	require.NoError(t, cluster.Status().Patch(t.Context(), &hs, client.MergeFrom(before)))
+	s.eventually(func() string {
+		s.get("demo", &hs)
+		return differs(64, hs.Status.Shards.Claimed)
+	})
+
+	var wp v1alpha1.WorkerPool
+	s.get("demo-persister", &wp)
+	pool := wp.DeepCopy()
+	wp.Status.ReadyReplicas = 17
+	require.NoError(t, cluster.Status().Patch(t.Context(), &wp, client.MergeFrom(pool)))
+	s.eventually(func() string {
+		s.get("demo-persister", &wp)
+		return differs(1, wp.Status.ReadyReplicas)
+	})
+}
+
+func differs(want, have int32) string {
+	if want == have {
+		return ""
+	}
+	return fmt.Sprintf("wanted %d, have %d", want, have)
+}
+
 // versions are the resource versions of all there is in the namespace.
 func (s *space) versions() map[string]string {
 	s.t.Helper()

@@ -13,7 +13,6 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
@@ -74,14 +73,10 @@ func Add(m manager.Manager, ask Asker) error {
 		client: m.GetClient(), reader: m.GetAPIReader(), apply: apply.New(m.GetClient(), m.GetAPIReader(), "persistershard"),
 		ask: ask, links: map[types.NamespacedName]*link{},
 	}
-	// Its own writes of status are no news.
-	gone := predicate.Funcs{
-		CreateFunc: func(event.CreateEvent) bool { return false },
-		UpdateFunc: func(event.UpdateEvent) bool { return false },
-	}
 	return ctrl.NewControllerManagedBy(m).Named("persistershard").
 		For(&v1alpha1.Homeserver{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
-		Owns(&v1alpha1.EventPersisterShard{}, builder.WithPredicates(gone)).
+		// Also after its own writes of status: one written from a cache that was behind is looked at again.
+		Owns(&v1alpha1.EventPersisterShard{}).
 		Watches(&v1alpha1.WorkerPool{}, handler.EnqueueRequestsFromMapFunc(ofPool)).
 		Complete(c)
 }

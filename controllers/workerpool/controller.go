@@ -37,7 +37,8 @@ type Controller struct {
 func Add(m manager.Manager) error {
 	c := &Controller{client: m.GetClient(), apply: apply.New(m.GetClient(), m.GetAPIReader(), "workerpool")}
 	return ctrl.NewControllerManagedBy(m).Named("workerpool").
-		For(&v1alpha1.WorkerPool{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		// Also for changes of status: one written from a cache that was behind is looked at again when the cache has it.
+		For(&v1alpha1.WorkerPool{}).
 		Owns(&appsv1.Deployment{}).
 		Owns(&policyv1.PodDisruptionBudget{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&v1alpha1.Homeserver{}, handler.EnqueueRequestsFromMapFunc(c.ofHomeserver)).
