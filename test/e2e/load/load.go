@@ -171,7 +171,7 @@ func (l *Load) receive(ctx context.Context, c *matrix.Client, ready func()) erro
 			}
 			for _, e := range events {
 				if e.Type == "m.room.message" {
-					l.History.Seen(history.Seen{Receiver: c.UserID, Room: id, Key: e.Content.Body, EventID: e.EventID})
+					l.History.Seen(history.Seen{Receiver: c.UserID, Room: id, Key: e.Content.Body, EventID: e.EventID, At: time.Now()})
 				}
 			}
 		}
@@ -232,7 +232,9 @@ func (l *Load) send(ctx context.Context, r *room) error {
 	if err == nil {
 		l.observe(time.Since(start))
 	}
-	l.History.Sent(history.Sent{Room: r.id, Sender: r.sender.UserID, Key: key, Seq: r.seq, EventID: event})
+	l.History.Sent(history.Sent{
+		Room: r.id, Sender: r.sender.UserID, Key: key, Seq: r.seq, EventID: event, Called: start, Answered: time.Now(),
+	})
 	return err
 }
 
