@@ -180,6 +180,7 @@ func (l *lane) turn(w *write) bool {
 	}
 	if waiting, quiesced := l.parked[w.shard]; quiesced {
 		l.parked[w.shard] = append(waiting, w)
+		l.queue.suspend(w)
 		return true
 	}
 	epoch, ok := l.leases.OwnLease(w.shard)

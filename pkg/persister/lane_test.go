@@ -50,6 +50,9 @@ func (s *memoryStore) commit(_ context.Context, b *block) error {
 	return nil
 }
 
+// resolve finds that a block whose outcome was unknown was not written.
+func (s *memoryStore) resolve(context.Context, *block) (bool, error) { return false, nil }
+
 func (s *memoryStore) load(_ context.Context, rooms []*room, _ []dedupeKey) (loaded, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -106,7 +109,7 @@ func startLaneWith(t *testing.T, s *memoryStore, leases Leases) *lane {
 	s.events = make(map[id.RoomID][]*event.Event)
 	s.began, s.proceed, s.over = make(chan *block), make(chan struct{}), make(chan struct{})
 	l := newLane(laneConfig{
-		pipe:   pipeline{commit: s.commit, load: s.load, publish: func(*block) {}, close: func(context.Context) {}},
+		pipe:   pipeline{commit: s.commit, resolve: s.resolve, load: s.load, publish: func(*block) {}, close: func(context.Context) {}},
 		leases: leases, forge: forge{signer, time.Now}, log: slog.New(slog.DiscardHandler),
 		meter: newMeter(prometheus.NewRegistry(), func() float64 { return 0 }), cacheRooms: 100, cacheBytes: 1 << 20, memoryKeys: 100,
 	})

@@ -82,6 +82,7 @@ func (l *lane) obey(o order) {
 
 // unpark lets the writes of a shard go on; without a lease that means to their 421.
 func (l *lane) unpark(shard int) {
+	l.queue.resume(l.parked[shard])
 	l.ready = append(l.ready, l.parked[shard]...)
 	delete(l.parked, shard)
 }

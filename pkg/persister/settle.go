@@ -11,6 +11,9 @@ import (
 func (l *lane) settle(s settled) error {
 	b := s.block
 	l.committing = nil
+	if !errors.Is(s.outcome.err, errNotSent) {
+		l.queue.progress()
+	}
 	switch v := s.outcome.verdict; v {
 	case committed:
 		l.conclude(b)

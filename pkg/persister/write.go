@@ -23,6 +23,7 @@ type write struct {
 	// Set when it is queued.
 	shard  int
 	since  time.Time
+	due    time.Time // since when the lane could get on with it; zero while it is parked. The queue's lock guards it
 	waits  *list.Element
 	answer chan answer // of capacity 1
 
