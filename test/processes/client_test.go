@@ -43,7 +43,7 @@ func (a answer) get(key string) string {
 
 func register(t *testing.T, w *worker, name string) *client {
 	t.Helper()
-	c := &client{t: t, base: "http://" + w.public, http: &http.Client{Timeout: 40 * time.Second, Transport: &http.Transport{}}}
+	c := &client{t: t, base: "http://" + w.Public, http: &http.Client{Timeout: 40 * time.Second, Transport: &http.Transport{}}}
 	t.Cleanup(c.http.CloseIdleConnections)
 	a, err := c.do(t.Context(), "POST", "/_matrix/client/v3/register", map[string]any{
 		"username": name, "password": "correct horse battery", "auth": map[string]any{"type": "m.login.dummy"},
@@ -57,7 +57,7 @@ func register(t *testing.T, w *worker, name string) *client {
 // at is the same session through another gateway.
 func (c *client) at(w *worker) *client {
 	d := *c
-	d.base = "http://" + w.public
+	d.base = "http://" + w.Public
 	return &d
 }
 

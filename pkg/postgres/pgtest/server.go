@@ -24,6 +24,9 @@ import (
 type Server struct {
 	dir    string
 	port   int
+	bin    string
+	cred   *syscall.Credential
+	args   []string
 	cmd    *exec.Cmd
 	exited chan struct{}
 }
@@ -67,22 +70,28 @@ func Start(ctx context.Context, dir string, settings ...string) (*Server, error)
 	for _, s := range settings {
 		args = append(args, "-c", s)
 	}
-	log, err := os.Create(filepath.Join(dir, "postgres.log"))
+	s := &Server{dir: dir, port: port, bin: bin, cred: cred, args: args}
+	return s, s.Restart(ctx)
+}
+
+// Restart starts the server again, after Stop or Crash, on the same port.
+func (s *Server) Restart(ctx context.Context) error {
+	log, err := os.OpenFile(filepath.Join(s.dir, "postgres.log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer log.Close()
-	cmd := exec.Command(filepath.Join(bin, "postgres"), args...)
-	cmd.Dir = dir
+	cmd, exited := exec.Command(filepath.Join(s.bin, "postgres"), s.args...), make(chan struct{})
+	cmd.Dir = s.dir
 	cmd.Stdout, cmd.Stderr = log, log
 	// Pdeathsig: it must not outlive a test binary that was killed. Setpgid: Ctrl-C is for the caller to act on.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: cred, Pdeathsig: syscall.SIGQUIT, Setpgid: true}
-	s := &Server{dir: dir, port: port, cmd: cmd, exited: make(chan struct{})}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: s.cred, Pdeathsig: syscall.SIGQUIT, Setpgid: true}
+	s.cmd, s.exited = cmd, exited
 	started := make(chan error)
 	go func() {
 		// Pdeathsig is about the thread that started the child, so this goroutine keeps that thread as long as it runs.
 		runtime.LockOSThread()
-		defer close(s.exited)
+		defer close(exited)
 		err := cmd.Start()
 		started <- err
 		if err == nil {
@@ -90,14 +99,14 @@ func Start(ctx context.Context, dir string, settings ...string) (*Server, error)
 		}
 	}()
 	if err := <-started; err != nil {
-		return nil, fmt.Errorf("start postgres: %w", err)
+		return fmt.Errorf("start postgres: %w", err)
 	}
 	if err := s.await(ctx); err != nil {
-		out, _ := os.ReadFile(filepath.Join(dir, "postgres.log"))
+		out, _ := os.ReadFile(log.Name())
 		_ = s.Stop()
-		return nil, fmt.Errorf("wait for postgres: %w\n%s", err, out)
+		return fmt.Errorf("wait for postgres: %w\n%s", err, out)
 	}
-	return s, nil
+	return nil
 }
 
 // URI of one of the server's databases.
@@ -105,9 +114,14 @@ func (s *Server) URI(database string) string {
 	return fmt.Sprintf("postgres://postgres@127.0.0.1:%d/%s?sslmode=disable", s.port, database)
 }
 
-// Stop ends the server at once; what it wrote is thrown away with its directory.
-func (s *Server) Stop() error {
-	if err := s.cmd.Process.Signal(syscall.SIGINT); err != nil && !errors.Is(err, os.ErrProcessDone) { // fast shutdown
+// Stop ends the server in order, but waits for no session. What it wrote is thrown away with its directory.
+func (s *Server) Stop() error { return s.end(syscall.SIGINT) }
+
+// Crash ends the server as `pg_ctl stop -m immediate` does; what had committed is there after Restart.
+func (s *Server) Crash() error { return s.end(syscall.SIGQUIT) }
+
+func (s *Server) end(how syscall.Signal) error {
+	if err := s.cmd.Process.Signal(how); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err
 	}
 	<-s.exited
