@@ -1,6 +1,6 @@
 // Package lease decides which worker writes which shard: membership, heartbeats, the lease table, handoff, takeover,
 // drain and even spread. Postgres holds the truth, one row a shard and one a worker; this package holds
-// every transition of those rows (leaserows.go, memberrows.go).
+// every transition of those rows (leaserows.go, deathrows.go, memberrows.go).
 //
 // # States
 //
@@ -40,7 +40,12 @@
 //   - The new owner dies before it claims: it is taken over from; if it merely sleeps, after 2 s anybody places the shard.
 //   - A worker is shot by mistake: its writes fail at the fence, its next heartbeat says dead, Run returns
 //     ErrDeclaredDead. Only who heartbeats itself may shoot, for an expired heartbeat only after a full time to live of
-//     its own and not soon after a start of Postgres.
+//     its own and not soon after a start of Postgres. A third of all workers is never shot within one time to live unless
+//     dials fail, too: rather it is the database or the network that is ill. (One may always be, as two workers must
+//     survive the loss of one.)
+//   - A lane hangs while the heart beats: the worker notices by [Progress] and shoots itself after 3.5 s, under the same
+//     bound, and not while it is the server that keeps its lanes waiting. Nobody else can tell: a request that waits long
+//     may wait for many reasons.
 //   - The database pauses: all stand still, and go on together.
 //   - The nudge is lost: the heartbeat, once a second, brings the same news.
 //   - Two balancers: both write by compare-and-set on epoch and empty target; one of them writes nothing.

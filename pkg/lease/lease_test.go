@@ -170,6 +170,11 @@ type node struct {
 // join starts a worker. Its roles are those of a persister unless others are given.
 func (c *cluster) join(pod string, tm timing, roles ...string) *node {
 	c.t.Helper()
+	return c.joinAs(pod, tm, func(n *node) Holder { return n }, roles...)
+}
+
+func (c *cluster) joinAs(pod string, tm timing, holder func(*node) Holder, roles ...string) *node {
+	c.t.Helper()
 	if roles == nil {
 		roles = []string{RolePersister}
 	}
@@ -181,7 +186,7 @@ func (c *cluster) join(pod string, tm timing, roles ...string) *node {
 	n := &node{c: c, addr: addr, pool: pool, err: make(chan error, 1), serving: map[int]int64{}}
 	log := slog.New(slog.NewTextHandler(c.t.Output(), &slog.HandlerOptions{Level: slog.LevelInfo}))
 	n.Manager, err = Join(c.t.Context(), pool, Self{Pod: pod, Addr: addr, Pool: "p", Roles: roles, Protocol: 1},
-		Options{Holder: n, Peer: c, Logger: log.With("pod", pod), timing: tm})
+		Options{Holder: holder(n), Peer: c, Logger: log.With("pod", pod), timing: tm})
 	require.NoError(c.t, err)
 	c.mu.Lock()
 	c.peers[addr] = n.Manager

@@ -2,7 +2,6 @@ package lease
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -14,7 +13,8 @@ import (
 	"github.com/myelin-hs/myelin/pkg/shard"
 )
 
-// This file holds every transition of a shard_lease row, each with its SQL; memberrows.go those of worker and leader.
+// This file holds every transition of a shard_lease row but those that follow a death (deathrows.go), each with its SQL;
+// memberrows.go those of worker and leader.
 //
 // Rules for all of them. Rows are locked in the order of shard_id, as block_begin does, so no two can deadlock. A change
 // of owner raises the epoch in the same statement (I2) and waits for blocks in flight, because block_begin holds the row
@@ -208,69 +208,6 @@ func place(s int, workers []int64, not int64) int64 {
 		return workers[0]
 	}
 	return 0
-}
-
-// errNotSuspect says that the database doesn't bear a suspicion out.
-var errNotSuspect = errors.New("not suspect")
-
-// takeOver: a worker → dead, and what it owns → others by rendezvous at the next epoch, unclaimed, in one transaction.
-// The suspicion is checked again under the lock of the worker's row. Its backends are ended first, or a block whose
-// client has vanished would hold the leases; never one that waits for a standby, as ending it would make its commit
-// visible before it is replicated: then the takeover waits. It returns errNotSuspect if the worker is no longer suspect,
-// or somebody else was faster, or this worker's own heartbeat is not good.
-func (r rows) takeOver(ctx context.Context, worker int64, why Evidence, since time.Duration) ([]Lease, error) {
-	const suspect = `
-SELECT 1 FROM worker w
- WHERE w.worker_id = $1 AND w.state <> 3
-   AND EXISTS (SELECT FROM worker me WHERE me.worker_id = $2 AND me.state <> 3 AND me.expires_at > clock_timestamp())
-   AND CASE $3
-       WHEN 'refused' THEN w.expires_at - $4 * interval '1 millisecond' < clock_timestamp() - $5 * interval '1 millisecond'
-       WHEN 'superseded' THEN EXISTS (SELECT FROM worker n WHERE n.worker_id > w.worker_id AND (n.pod = w.pod OR n.addr = w.addr))
-       WHEN 'expired' THEN w.expires_at < clock_timestamp()
-            AND pg_postmaster_start_time() < clock_timestamp() - 2 * $4 * interval '1 millisecond'
-       END
-   FOR UPDATE OF w`
-	const terminate = `
-SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
- WHERE application_name = $1 AND datname = current_database() AND pid <> pg_backend_pid()
-   AND wait_event IS DISTINCT FROM 'SyncRep'`
-	const owned = `
-SELECT shard_id, owner FROM shard_lease WHERE space = $1 AND owner = $2 ORDER BY shard_id FOR UPDATE`
-
-	var placed []Lease
-	err := pgx.BeginFunc(ctx, r.pool, func(tx pgx.Tx) error {
-		var one int
-		err := tx.QueryRow(ctx, suspect, worker, r.me, why.sql(), ms(r.timing.ttl), ms(since)).Scan(&one)
-		if errors.Is(err, pgx.ErrNoRows) {
-			return errNotSuspect
-		}
-		if err != nil {
-			return err
-		}
-		if _, err := tx.Exec(ctx, `UPDATE worker SET state = 3 WHERE worker_id = $1`, worker); err != nil {
-			return err
-		}
-		if _, err := tx.Exec(ctx, terminate, ApplicationName(worker)); err != nil {
-			return err
-		}
-		orphans, err := r.owners(ctx, tx, owned, Space, worker)
-		if err != nil || len(orphans) == 0 {
-			return err
-		}
-		workers, err := r.workerIDs(ctx, tx)
-		if err != nil {
-			return err
-		}
-		for i, o := range orphans {
-			orphans[i].to = place(o.shard, workers, worker)
-		}
-		placed, err = r.give(ctx, tx, orphans)
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("take over from worker %d: %w", worker, err)
-	}
-	return placed, nil
 }
 
 // verify says whether this worker owns the shard at the epoch, as of now.

@@ -19,6 +19,8 @@ var (
 	// ErrDeclaredDead is what Run returns after another worker took over from this one. The process must end; its
 	// successor joins with a new id.
 	ErrDeclaredDead = errors.New("another worker declared this one dead")
+	// errStuck is the ErrDeclaredDead of a worker that declared itself dead.
+	errStuck = fmt.Errorf("shards made no progress: %w", ErrDeclaredDead)
 	// ErrStopped is returned by what needs Run once Run has returned.
 	ErrStopped = errors.New("the lease manager has stopped")
 	// ErrNoSuchShard is returned for a shard that has no row.
@@ -201,7 +203,8 @@ func (m *Manager) raise(ctx context.Context, shards map[int]int64) (map[int]int6
 func (m *Manager) Workers(ctx context.Context) ([]Worker, error) { return m.rows.readWorkers(ctx) }
 
 // Run heartbeats, claims and gives shards, and takes over from the dead, until ctx ends (nil) or this worker is declared
-// dead (ErrDeclaredDead). After it OwnLease is false. It does not leave: see Drain. Call it once.
+// dead, by another or, when it is stuck, by itself (ErrDeclaredDead). After it OwnLease is false. It does not leave: see
+// Drain. Call it once.
 func (m *Manager) Run(ctx context.Context) error {
 	if m.holder == nil && slices.Contains(m.self.Roles, RolePersister) {
 		return errors.New("lease: a persister needs a holder")
@@ -211,17 +214,23 @@ func (m *Manager) Run(ctx context.Context) error {
 	m.group.Go(func() { cancel(m.beatLoop(ctx)) })
 	m.group.Go(func() { m.transferLoop(ctx) })
 	m.group.Go(func() { m.nudgeLoop(ctx) })
+	m.group.Go(func() {
+		if err := m.watchLoop(ctx); err != nil {
+			cancel(err)
+		}
+	})
 	m.steerLoop(ctx)
 	m.group.Wait()
 	m.fence.Store(0)
 	close(m.stopped)
-	if !errors.Is(context.Cause(ctx), ErrDeclaredDead) {
+	cause := context.Cause(ctx)
+	if !errors.Is(cause, ErrDeclaredDead) {
 		return nil
 	}
 	for shard := range *m.held.Load() {
 		m.lose(shard)
 	}
-	return ErrDeclaredDead
+	return cause
 }
 
 // elapsed is the time since start, in ns, on the monotonic clock.

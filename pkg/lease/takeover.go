@@ -16,8 +16,12 @@ const (
 	// OtherWorker: its address answers with another worker's id, or a newer worker names its pod or address. Acted on at
 	// once.
 	OtherWorker
-	// Expired: its heartbeat did, on the database clock. Acted on if it still is 250 ms later.
+	// Expired: its heartbeat did, on the database clock. Acted on if it still is 250 ms later. When that would be a third
+	// of all workers within one time to live, only those are declared dead that no dial reaches either.
 	Expired
+
+	silent // expired, and a dial was not answered
+	stuck  // its own evidence: a lane makes no progress
 )
 
 func (e Evidence) String() string { return e.sql() }
@@ -28,10 +32,17 @@ func (e Evidence) sql() string {
 		return "refused"
 	case OtherWorker:
 		return "superseded"
+	case silent:
+		return "silent"
+	case stuck:
+		return "stuck"
 	default:
 		return "expired"
 	}
 }
+
+// weak says that many may look so at once for a cause that isn't theirs.
+func (e Evidence) weak() bool { return e == Expired || e == stuck }
 
 // suspicion is what somebody holds against a worker.
 type suspicion struct {
@@ -129,6 +140,17 @@ func (m *Manager) confirm(ctx context.Context, s suspicion, w Worker) bool {
 	return false
 }
 
+// unanswered says that a dial of the worker, by this one, failed or stayed without an answer.
+func (m *Manager) unanswered(ctx context.Context, w Worker) bool {
+	if m.peer == nil {
+		return false
+	}
+	tctx, cancel := context.WithTimeout(ctx, m.timing.probe)
+	defer cancel()
+	dead, err := m.peer.Probe(tctx, "", w.Addr, w.ID)
+	return dead || err != nil && ctx.Err() == nil
+}
+
 // takeOver ends a worker and gives its shards to others, if the database agrees.
 func (m *Manager) takeOver(ctx context.Context, s suspicion, w Worker) {
 	if !m.healthy() {
@@ -138,6 +160,10 @@ func (m *Manager) takeOver(ctx context.Context, s suspicion, w Worker) {
 	tctx, cancel := context.WithTimeout(ctx, 5*m.timing.statement)
 	defer cancel()
 	placed, err := m.rows.takeOver(tctx, s.worker, s.why, max(0, time.Since(s.since)-heartbeatSlack))
+	if errors.Is(err, errStorm) && m.unanswered(ctx, w) {
+		s.why = silent
+		placed, err = m.rows.takeOver(tctx, s.worker, s.why, 0)
+	}
 	if err != nil {
 		if !errors.Is(err, errNotSuspect) {
 			m.logUnlessDone(ctx, "could not take over", err)
