@@ -53,17 +53,12 @@ func (p *Proxy) next() *Block {
 
 // statements passes on what a Postgres client sends, message by message. A block is one pipeline, which its Sync commits:
 // all before it has been executed, or will be, without it.
-func (p *Proxy) statements(c *conn) error {
-	startup, err := readStartup(c.client)
-	if err != nil {
+func (p *Proxy) statements(c *conn, startup []byte) error {
+	if err := p.send(c, c.server, toServer, startup); err != nil {
 		return err
 	}
-	c.lane = isLane(startup)
-	if err := p.send(c, c.server, &p.toServer, startup); err != nil {
-		return err
-	}
-	if !c.lane {
-		return p.copy(c, c.client, c.server, &p.toServer)
+	if c.kind != Lane {
+		return p.copy(c, c.client, c.server, toServer)
 	}
 	executes := 0
 	var pipeline []byte
@@ -81,10 +76,7 @@ func (p *Proxy) statements(c *conn) error {
 		if kind != 'S' && kind != 'Q' && kind != 'X' {
 			continue
 		}
-		if err := p.pass(c, &p.lanes); err != nil {
-			return err
-		}
-		if err := p.send(c, c.server, &p.toServer, pipeline); err != nil {
+		if err := p.send(c, c.server, toServer, pipeline); err != nil {
 			return err
 		}
 		if kind == 'S' {
@@ -104,12 +96,12 @@ func (p *Proxy) commit(c *conn, sync []byte, block bool) error {
 	}
 	switch {
 	case b == nil:
-		return p.send(c, c.server, &p.toServer, sync)
+		return p.send(c, c.server, toServer, sync)
 	case b.hangUp:
 		c.deaf.Store(true)
-		_ = c.client.Close()
-		// The server ends the session by itself after the commit: hanging up on it might lose what it has not yet read.
-		if err := p.send(c, c.server, &p.toServer, append(sync, 'X', 0, 0, 0, 4)); err != nil {
+		// The server ends the session by itself after the commit: hanging up on it might lose what it has not yet read. The
+		// client is hung up on last: pgx sends a cancellation then, which might still stop the commit.
+		if err := p.send(c, c.server, toServer, append(sync, 'X', 0, 0, 0, 4)); err != nil {
 			return err
 		}
 		close(b.Held)
@@ -125,7 +117,7 @@ func (p *Proxy) commit(c *conn, sync []byte, block bool) error {
 	case <-c.done:
 		return errEnded
 	}
-	return p.send(c, c.server, &p.toServer, sync)
+	return p.send(c, c.server, toServer, sync)
 }
 
 // protocolVersion is that of a startup message; other numbers there ask for a cancellation or for encryption.
@@ -145,19 +137,34 @@ func readStartup(r io.Reader) ([]byte, error) {
 	return message, err
 }
 
-// isLane reads application_name out of a startup message: lanes are called myelin- and the worker's number.
-func isLane(startup []byte) bool {
+// A Kind is what a Postgres session is for.
+type Kind string
+
+// The kinds of a worker's sessions, each the application_name that it gives, but for the numbers in those of lanes.
+const (
+	Lane      Kind = "lane"
+	Announcer Kind = "myelin-announcer"
+	Leases    Kind = "myelin-lease"
+	Reads     Kind = "myelin-reads"
+)
+
+// kindOf reads application_name out of a startup message: lanes are called myelin- and the worker's number.
+func kindOf(startup []byte) Kind {
 	if binary.BigEndian.Uint16(startup[4:]) != protocolVersion {
-		return false
+		return ""
 	}
 	fields := bytes.Split(startup[8:], []byte{0})
 	for i := 0; i+1 < len(fields); i += 2 {
-		if string(fields[i]) == "application_name" {
-			number, ok := strings.CutPrefix(string(fields[i+1]), "myelin-")
-			return ok && number != "" && strings.Trim(number, "0123456789") == ""
+		if string(fields[i]) != "application_name" {
+			continue
 		}
+		name := string(fields[i+1])
+		if number, ok := strings.CutPrefix(name, "myelin-"); ok && number != "" && strings.Trim(number, "0123456789") == "" {
+			return Lane
+		}
+		return Kind(name)
 	}
-	return false
+	return ""
 }
 
 func readMessage(r io.Reader) (kind byte, message []byte, err error) {

@@ -1,5 +1,5 @@
-// Package proxy is a TCP connection that can be broken: cut in one direction or both, reset, or, for Postgres, cut at the
-// moment of a commit.
+// Package proxy is a TCP connection that can be broken: cut in one direction or both, reset, refused, slowed down, or, for
+// Postgres, broken for some sessions only or at the moment of a commit.
 package proxy
 
 import (
@@ -8,45 +8,58 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // A Proxy passes connections on to one address. Its methods may be called concurrently.
 type Proxy struct {
-	target   string
 	listener net.Listener
 	postgres bool
 	serving  sync.WaitGroup
 	closed   chan struct{}
 
-	mu       sync.Mutex
-	conns    map[*conn]bool
-	toServer gate
-	toClient gate
-	lanes    gate     // of what lanes send: wedges them while all else goes on
-	commits  []*Block // armed, in order
+	mu      sync.Mutex
+	target  string
+	conns   map[*conn]bool
+	fault   Fault
+	changed chan struct{} // closed when the fault is another
+	commits []*Block      // armed, in order
 }
 
 // A conn is one connection through the proxy.
 type conn struct {
 	client, server net.Conn
-	lane           bool          // a persister's session that writes
+	kind           Kind
 	deaf           atomic.Bool   // what the server sends is lost
 	answered       chan struct{} // closed when the server sends no more
 	done           chan struct{}
 	once           sync.Once
 }
 
+// close ends a connection by a reset, as a machine does that has forgotten it.
 func (c *conn) close() {
-	c.once.Do(func() { close(c.done); _ = c.client.Close(); _ = c.server.Close() })
+	c.once.Do(func() {
+		close(c.done)
+		for _, end := range []net.Conn{c.client, c.server} {
+			if end != nil {
+				reset(end)
+			}
+		}
+	})
 }
 
-// A gate is open, nil, or closed until the channel is.
-type gate chan struct{}
+// A direction is where bytes go.
+type direction int
+
+const (
+	toServer direction = iota
+	toClient
+)
 
 // Listen starts a proxy to target, host:port, on a loopback port of its own.
 func Listen(target string) (*Proxy, error) { return listen(target, false) }
 
-// ListenPostgres starts a proxy that knows where commits are.
+// ListenPostgres starts a proxy that knows sessions by their names, and where commits are.
 func ListenPostgres(target string) (*Proxy, error) { return listen(target, true) }
 
 func listen(target string, postgres bool) (*Proxy, error) {
@@ -54,13 +67,18 @@ func listen(target string, postgres bool) (*Proxy, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Proxy{target: target, listener: l, postgres: postgres, closed: make(chan struct{}), conns: map[*conn]bool{}}
+	p := &Proxy{
+		target: target, listener: l, postgres: postgres, closed: make(chan struct{}), conns: map[*conn]bool{}, changed: make(chan struct{}),
+	}
 	p.serving.Go(p.accept)
 	return p, nil
 }
 
 // Addr is where the proxy listens.
 func (p *Proxy) Addr() string { return p.listener.Addr().String() }
+
+// Aim sends new connections to another target; Reset ends those to the old one.
+func (p *Proxy) Aim(target string) { p.mu.Lock(); p.target = target; p.mu.Unlock() }
 
 // Close ends the proxy and its connections.
 func (p *Proxy) Close() {
@@ -70,62 +88,28 @@ func (p *Proxy) Close() {
 	p.serving.Wait()
 }
 
-// Cut loses the network in both directions: nothing arrives, nobody is told. What was sent meanwhile arrives when it is
-// healed, as TCP sends it again.
-func (p *Proxy) Cut() { p.set(true, true, false) }
-
-// CutToServer loses what is sent to the server only, CutToClient what comes back only.
-func (p *Proxy) CutToServer() { p.set(true, false, false) }
-
-// CutToClient is the other direction; see CutToServer.
-func (p *Proxy) CutToClient() { p.set(false, true, false) }
-
-// Wedge loses what the lanes of a persister send, and nothing else.
-func (p *Proxy) Wedge() { p.set(false, false, true) }
-
-// Heal ends what Cut, CutToServer, CutToClient and Wedge began.
-func (p *Proxy) Heal() { p.set(false, false, false) }
-
-func (p *Proxy) set(toServer, toClient, lanes bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.toServer.set(toServer)
-	p.toClient.set(toClient)
-	p.lanes.set(lanes)
-}
-
-func (g *gate) set(shut bool) {
-	switch {
-	case shut && *g == nil:
-		*g = make(gate)
-	case !shut && *g != nil:
-		close(*g)
-		*g = nil
-	}
-}
-
-// Reset ends all connections, as a middlebox does that forgets them. New ones may be made.
-func (p *Proxy) Reset() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for c := range p.conns {
-		c.close()
-	}
-}
-
 var errEnded = errors.New("the connection ended")
 
-// pass waits until the gate is open.
-func (p *Proxy) pass(c *conn, g *gate) error {
+// pass waits until what goes that way arrives.
+func (p *Proxy) pass(c *conn, d direction) error {
+	var slow *time.Timer
 	for {
 		p.mu.Lock()
-		shut := *g
+		fault, changed := p.fault, p.changed
 		p.mu.Unlock()
-		if shut == nil {
+		stalled := fault.stalls(c.kind, d)
+		if !stalled && (slow != nil || fault.Delay <= 0) {
 			return nil
 		}
+		var late <-chan time.Time
+		if !stalled {
+			slow = time.NewTimer(fault.Delay)
+			late = slow.C
+			changed = nil
+		}
 		select {
-		case <-shut:
+		case <-changed:
+		case <-late:
 		case <-c.done:
 			return errEnded
 		}
@@ -142,63 +126,101 @@ func (p *Proxy) accept() {
 	}
 }
 
-func (p *Proxy) serve(client net.Conn) {
-	server, err := net.Dial("tcp", p.target)
-	if err != nil {
-		reset(client)
-		return
-	}
-	c := &conn{client: client, server: server, answered: make(chan struct{}), done: make(chan struct{})}
+// enter counts a connection among those that Reset ends; false if it is refused.
+func (p *Proxy) enter(c *conn) (target string, ok bool) {
 	p.mu.Lock()
-	p.conns[c] = true
-	p.mu.Unlock()
+	defer p.mu.Unlock()
 	select {
-	case <-p.closed: // it may have missed the Reset of Close
-		c.close()
+	case <-p.closed:
+		return "", false
 	default:
 	}
-	defer func() {
-		c.close()
-		p.mu.Lock()
-		delete(p.conns, c)
-		p.mu.Unlock()
-	}()
+	p.conns[c] = true
+	return p.target, !p.fault.Refuse
+}
+
+func (p *Proxy) leave(c *conn) {
+	c.close()
+	p.mu.Lock()
+	delete(p.conns, c)
+	p.mu.Unlock()
+}
+
+func (p *Proxy) serve(client net.Conn) {
+	c := &conn{client: client, answered: make(chan struct{}), done: make(chan struct{})}
+	defer p.leave(c)
+	target, ok := p.enter(c)
+	if !ok {
+		return
+	}
+	var startup []byte
+	var err error
+	if p.postgres {
+		if startup, err = readStartup(client); err != nil {
+			return
+		}
+		c.kind = kindOf(startup)
+	}
+	if p.pass(c, toServer) != nil { // a network that is cut carries no dial either
+		return
+	}
+	server, err := net.Dial("tcp", target)
+	if err != nil {
+		return
+	}
+	if !p.connected(c, server) {
+		return
+	}
 	var back sync.WaitGroup
 	back.Go(func() { p.backward(c) })
 	if p.postgres {
-		err = p.statements(c)
+		err = p.statements(c, startup)
 	} else {
-		err = p.copy(c, c.client, c.server, &p.toServer)
+		err = p.copy(c, c.client, c.server, toServer)
 	}
-	p.end(c, c.server, &p.toServer, err)
+	p.end(c, c.server, toServer, err)
 	back.Wait()
 }
 
-func (p *Proxy) backward(c *conn) {
-	err := p.copy(c, c.server, c.client, &p.toClient)
-	close(c.answered)
-	p.end(c, c.client, &p.toClient, err)
+// connected gives c its other end; false if it was reset meanwhile.
+func (p *Proxy) connected(c *conn, server net.Conn) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	select {
+	case <-c.done:
+		reset(server)
+		return false
+	default:
+	}
+	c.server = server
+	return true
 }
 
-// copy passes bytes on while the gate is open.
-func (p *Proxy) copy(c *conn, from, to net.Conn, g *gate) error {
+func (p *Proxy) backward(c *conn) {
+	err := p.copy(c, c.server, c.client, toClient)
+	close(c.answered)
+	p.end(c, c.client, toClient, err)
+}
+
+// copy passes bytes on as long as they arrive.
+func (p *Proxy) copy(c *conn, from, to net.Conn, d direction) error {
 	buffer := make([]byte, 32<<10)
 	for {
 		n, err := from.Read(buffer)
 		if err != nil {
 			return err
 		}
-		if err := p.send(c, to, g, buffer[:n]); err != nil {
+		if err := p.send(c, to, d, buffer[:n]); err != nil {
 			return err
 		}
 	}
 }
 
-func (p *Proxy) send(c *conn, to net.Conn, g *gate, b []byte) error {
-	if err := p.pass(c, g); err != nil {
+func (p *Proxy) send(c *conn, to net.Conn, d direction, b []byte) error {
+	if err := p.pass(c, d); err != nil {
 		return err
 	}
-	if to == c.client && c.deaf.Load() {
+	if d == toClient && c.deaf.Load() {
 		return nil
 	}
 	_, err := to.Write(b)
@@ -206,8 +228,8 @@ func (p *Proxy) send(c *conn, to net.Conn, g *gate, b []byte) error {
 }
 
 // end passes on that one direction has ended: an end is lost in a cut network as well.
-func (p *Proxy) end(c *conn, to net.Conn, g *gate, err error) {
-	if p.pass(c, g) != nil {
+func (p *Proxy) end(c *conn, to net.Conn, d direction, err error) {
+	if p.pass(c, d) != nil {
 		return
 	}
 	if errors.Is(err, io.EOF) {
@@ -217,7 +239,7 @@ func (p *Proxy) end(c *conn, to net.Conn, g *gate, err error) {
 	c.close()
 }
 
-// reset refuses a connection: its client sees a reset, not an end.
+// reset makes the other side see a reset, not an end.
 func reset(c net.Conn) {
 	_ = c.(*net.TCPConn).SetLinger(0)
 	_ = c.Close()

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -64,6 +65,77 @@ func TestCutsLoseNothingOnceHealed(t *testing.T) {
 	require.NotErrorIs(t, err, os.ErrDeadlineExceeded)
 }
 
+func TestRefusedUntilHealed(t *testing.T) {
+	t.Parallel()
+	p, err := proxy.Listen(echo(t))
+	require.NoError(t, err)
+	t.Cleanup(p.Close)
+	say := func(c net.Conn) error {
+		t.Cleanup(func() { _ = c.Close() })
+		require.NoError(t, c.SetDeadline(time.Now().Add(time.Minute)))
+		if _, err := io.WriteString(c, "x\n"); err != nil {
+			return err
+		}
+		_, err := bufio.NewReader(c).ReadString('\n')
+		return err
+	}
+	before, err := net.Dial("tcp", p.Addr())
+	require.NoError(t, err)
+	require.NoError(t, say(before))
+	p.Refuse()
+	require.ErrorIs(t, say(before), syscall.ECONNRESET, "a reset, not an end")
+	during, err := net.Dial("tcp", p.Addr())
+	if err == nil {
+		err = say(during)
+	}
+	require.ErrorIs(t, err, syscall.ECONNRESET)
+	p.Heal()
+	after, err := net.Dial("tcp", p.Addr())
+	require.NoError(t, err)
+	require.NoError(t, say(after))
+}
+
+func TestDelayedBothWays(t *testing.T) {
+	t.Parallel()
+	p, err := proxy.Listen(echo(t))
+	require.NoError(t, err)
+	t.Cleanup(p.Close)
+	c, err := net.Dial("tcp", p.Addr())
+	require.NoError(t, err)
+	defer c.Close()
+	p.Break(proxy.Fault{Delay: 30 * time.Millisecond})
+	began := time.Now()
+	_, err = io.WriteString(c, "x\n")
+	require.NoError(t, err)
+	_, err = bufio.NewReader(c).ReadString('\n')
+	require.NoError(t, err)
+	require.GreaterOrEqual(t, time.Since(began), 60*time.Millisecond)
+}
+
+func TestAimedElsewhere(t *testing.T) {
+	t.Parallel()
+	nowhere, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	require.NoError(t, nowhere.Close())
+	p, err := proxy.Listen(nowhere.Addr().String())
+	require.NoError(t, err)
+	t.Cleanup(p.Close)
+	c, err := net.Dial("tcp", p.Addr())
+	if err == nil {
+		defer c.Close()
+		_, err = c.Read(make([]byte, 1))
+	}
+	require.ErrorIs(t, err, syscall.ECONNRESET)
+	p.Aim(echo(t))
+	c, err = net.Dial("tcp", p.Addr())
+	require.NoError(t, err)
+	defer c.Close()
+	_, err = io.WriteString(c, "x\n")
+	require.NoError(t, err)
+	_, err = c.Read(make([]byte, 1))
+	require.NoError(t, err)
+}
+
 // lane is a session that looks like a persister's, through a proxy, and one beside it that looks at the table.
 func lane(t *testing.T) (p *proxy.Proxy, through, beside *pgx.Conn) {
 	uri := pgtest.NewEmpty(t)
@@ -83,6 +155,27 @@ func lane(t *testing.T) (p *proxy.Proxy, through, beside *pgx.Conn) {
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = through.Close(context.WithoutCancel(t.Context())) })
 	return p, through, beside
+}
+
+func TestOneKindOfSessionIsCut(t *testing.T) {
+	t.Parallel()
+	p, through, _ := lane(t)
+	cfg := through.Config().Copy()
+	cfg.RuntimeParams["application_name"] = "myelin-lease"
+	leases, err := pgx.ConnectConfig(t.Context(), cfg)
+	require.NoError(t, err)
+	defer leases.Close(context.WithoutCancel(t.Context()))
+	p.Break(proxy.Fault{ToServer: true, ToClient: true, Only: []proxy.Kind{proxy.Leases}})
+	done := make(chan error, 1)
+	go func() { done <- leases.Ping(t.Context()) }()
+	require.NoError(t, block(t.Context(), through))
+	select {
+	case <-done:
+		t.Fatal("the other kind is not cut")
+	default:
+	}
+	p.Heal()
+	require.NoError(t, <-done)
 }
 
 func block(ctx context.Context, c *pgx.Conn) error {
