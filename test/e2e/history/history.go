@@ -5,6 +5,7 @@
 package history
 
 import (
+	"slices"
 	"sync"
 	"time"
 )
@@ -97,6 +98,12 @@ func (h *History) Outstanding() int {
 	}
 	return n
 }
+
+// Sends returns all attempts in the order in which their outcomes became known.
+func (h *History) Sends() []Sent { h.mu.Lock(); defer h.mu.Unlock(); return slices.Clone(h.sent) }
+
+// Views returns all deliveries in the order of arrival.
+func (h *History) Views() []Seen { h.mu.Lock(); defer h.mu.Unlock(); return slices.Clone(h.seen) }
 
 // Counts of what was recorded.
 func (h *History) Counts() (sent, seen, stored int) {

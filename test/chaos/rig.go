@@ -1,0 +1,112 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/myelin-hs/myelin/pkg/postgres/pgtest"
+	"github.com/myelin-hs/myelin/pkg/schema"
+	"github.com/myelin-hs/myelin/test/processes"
+)
+
+// serverName is the Matrix server name of every scenario's homeserver.
+const serverName = "chaos.example"
+
+// A rig is what the scenarios of one run share: a Postgres, the worker's binary, and the figures.
+type rig struct {
+	seed      uint64
+	dir       string // temporary, removed by close
+	artifacts string // where failures are kept
+	binary    string
+	postgres  *pgtest.Server
+	databases atomic.Int64
+	tally     tally
+	others    sync.WaitGroup // scenarios that are not aside
+
+	mu    sync.Mutex
+	out   io.Writer
+	start time.Time
+}
+
+func newRig(ctx context.Context, seed uint64, artifacts string, out io.Writer) (r *rig, err error) {
+	r = &rig{seed: seed, artifacts: artifacts, out: out, start: time.Now()}
+	if r.dir, err = os.MkdirTemp("", "myelin-chaos-"); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			_ = r.close()
+		}
+	}()
+	// Postgres runs as another user when this is root, and has to get to its own directory.
+	if err := os.Chmod(r.dir, 0o711); err != nil {
+		return nil, err
+	}
+	if r.binary, err = processes.Build(r.dir); err != nil {
+		return nil, err
+	}
+	// Durable, as an operator would run it: figures include what a commit costs.
+	r.postgres, err = pgtest.Start(ctx, filepath.Join(r.dir, "postgres"), "max_connections=600", "shared_buffers=128MB", "log_min_messages=fatal")
+	if err != nil {
+		return nil, fmt.Errorf("start Postgres: %w", err)
+	}
+	return r, nil
+}
+
+func (r *rig) close() error {
+	if r.postgres != nil {
+		_ = r.postgres.Stop()
+	}
+	return os.RemoveAll(r.dir)
+}
+
+// database makes a database of its own on the shared server.
+func (r *rig) database(ctx context.Context, shards int) (string, error) {
+	name := fmt.Sprintf("chaos%d", r.databases.Add(1))
+	conn, err := pgx.Connect(ctx, r.postgres.URI("postgres"))
+	if err != nil {
+		return "", err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	if _, err := conn.Exec(ctx, "CREATE DATABASE "+name); err != nil {
+		return "", fmt.Errorf("make a database: %w", err)
+	}
+	uri := r.postgres.URI(name)
+	return uri, migrate(ctx, uri, shards)
+}
+
+// migrate makes an empty database one of a homeserver with so many shards, 0 for as many as usual, whose leases are
+// watched.
+func migrate(ctx context.Context, uri string, shards int) error {
+	conn, err := pgx.Connect(ctx, uri)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	if _, err := schema.Migrate(ctx, conn, schema.Options{ServerName: serverName, Shards: shards}); err != nil {
+		return err
+	}
+	if _, err := conn.Exec(ctx, leaseLog); err != nil {
+		return fmt.Errorf("watch the leases: %w", err)
+	}
+	return nil
+}
+
+// say prints a line with the time since the start and the scenario's name.
+func (r *rig) say(scenario, format string, args ...any) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	text := fmt.Sprintf(format, args...)
+	for line := range strings.SplitSeq(strings.TrimRight(text, "\n"), "\n") {
+		fmt.Fprintf(r.out, "[%6.1fs] %-24s %s\n", time.Since(r.start).Seconds(), scenario, line)
+	}
+}
