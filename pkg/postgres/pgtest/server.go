@@ -27,6 +27,7 @@ type Server struct {
 	bin    string
 	cred   *syscall.Credential
 	args   []string
+	clock  *Clock // nil: the machine's
 	cmd    *exec.Cmd
 	exited chan struct{}
 }
@@ -36,6 +37,24 @@ const minVersion = 15
 
 // Start initialises a database cluster below dir and starts it. settings are further `-c` arguments, each name=value.
 func Start(ctx context.Context, dir string, settings ...string) (*Server, error) {
+	return StartUnder(ctx, nil, dir, settings...)
+}
+
+// StartUnder is Start for a server that takes the time from clock.
+func StartUnder(ctx context.Context, clock *Clock, dir string, settings ...string) (*Server, error) {
+	s, err := place(dir, settings)
+	if err != nil {
+		return nil, err
+	}
+	s.clock = clock
+	if err := s.tool(ctx, "initdb", "-D", s.data(), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync", "--no-instructions"); err != nil {
+		return nil, err
+	}
+	return s, s.Restart(ctx)
+}
+
+// place makes a server's directories and chooses its port.
+func place(dir string, settings []string) (*Server, error) {
 	bin, err := binDir()
 	if err != nil {
 		return nil, err
@@ -44,34 +63,38 @@ func Start(ctx context.Context, dir string, settings ...string) (*Server, error)
 	if err != nil {
 		return nil, err
 	}
-	data := filepath.Join(dir, "data")
-	if err := os.MkdirAll(data, 0o700); err != nil {
+	s := &Server{dir: dir, bin: bin, cred: cred}
+	if err := os.MkdirAll(s.data(), 0o700); err != nil {
 		return nil, err
 	}
 	if cred != nil {
-		for _, d := range []string{dir, data} {
+		for _, d := range []string{dir, s.data()} {
 			if err := os.Chown(d, int(cred.Uid), int(cred.Gid)); err != nil {
 				return nil, err
 			}
 		}
 	}
-	initdb := exec.CommandContext(ctx, filepath.Join(bin, "initdb"), "-D", data, "-U", "postgres", "-A", "trust",
-		"-E", "UTF8", "--locale=C.UTF-8", "--no-sync", "--no-instructions")
-	initdb.SysProcAttr = &syscall.SysProcAttr{Credential: cred}
-	initdb.Dir = dir
-	if out, err := initdb.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("initdb: %w\n%s", err, out)
-	}
-	port, err := freePort()
-	if err != nil {
+	if s.port, err = freePort(); err != nil {
 		return nil, err
 	}
-	args := []string{"-D", data, "-p", strconv.Itoa(port), "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=" + dir}
-	for _, s := range settings {
-		args = append(args, "-c", s)
+	s.args = []string{"-D", s.data(), "-p", strconv.Itoa(s.port), "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=" + dir}
+	for _, set := range settings {
+		s.args = append(s.args, "-c", set)
 	}
-	s := &Server{dir: dir, port: port, bin: bin, cred: cred, args: args}
-	return s, s.Restart(ctx)
+	return s, nil
+}
+
+func (s *Server) data() string { return filepath.Join(s.dir, "data") }
+
+// tool runs one of Postgres's programs as the server's user.
+func (s *Server) tool(ctx context.Context, name string, args ...string) error {
+	cmd := exec.CommandContext(ctx, filepath.Join(s.bin, name), args...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: s.cred}
+	cmd.Dir = s.dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%s: %w\n%s", name, err, out)
+	}
+	return nil
 }
 
 // Restart starts the server again, after Stop or Crash, on the same port.
@@ -83,6 +106,7 @@ func (s *Server) Restart(ctx context.Context) error {
 	defer log.Close()
 	cmd, exited := exec.Command(filepath.Join(s.bin, "postgres"), s.args...), make(chan struct{})
 	cmd.Dir = s.dir
+	cmd.Env = append(os.Environ(), s.clock.env()...)
 	cmd.Stdout, cmd.Stderr = log, log
 	// Pdeathsig: it must not outlive a test binary that was killed. Setpgid: Ctrl-C is for the caller to act on.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: s.cred, Pdeathsig: syscall.SIGQUIT, Setpgid: true}
@@ -113,6 +137,9 @@ func (s *Server) Restart(ctx context.Context) error {
 func (s *Server) URI(database string) string {
 	return fmt.Sprintf("postgres://postgres@127.0.0.1:%d/%s?sslmode=disable", s.port, database)
 }
+
+// Addr is host:port.
+func (s *Server) Addr() string { return fmt.Sprintf("127.0.0.1:%d", s.port) }
 
 // Stop ends the server in order, but waits for no session. What it wrote is thrown away with its directory.
 func (s *Server) Stop() error { return s.end(syscall.SIGINT) }
