@@ -158,7 +158,11 @@ func (w *worker) database(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("check the database: %w", err)
 	}
-	if w.pool, err = postgres.Open(ctx, uri, postgres.Options{MaxConns: int32(w.cfg.MaxConns), ApplicationName: "myelin-reads"}); err != nil {
+	reads := postgres.Options{MaxConns: int32(w.cfg.MaxConns), ApplicationName: "myelin-reads", DatabaseID: w.db.DatabaseID}
+	if !w.cfg.PostgresReadURI.Empty() {
+		uri, reads.Pooled = w.cfg.PostgresReadURI.Reveal(), true
+	}
+	if w.pool, err = postgres.Open(ctx, uri, reads); err != nil {
 		return err
 	}
 	if w.cfg.RedisURI.Empty() {
@@ -173,7 +177,9 @@ func (w *worker) database(ctx context.Context) error {
 // join makes this process a worker. The internal port accepts connections before that, or peers would take the newcomer
 // for dead; it answers once the group runs.
 func (w *worker) join(ctx context.Context) error {
-	pool, err := postgres.Open(ctx, w.cfg.PostgresURI.Reveal(), postgres.Options{MaxConns: leaseConns, ApplicationName: "myelin-lease"})
+	pool, err := postgres.Open(ctx, w.cfg.PostgresURI.Reveal(), postgres.Options{
+		MaxConns: leaseConns, ApplicationName: "myelin-lease", DatabaseID: w.db.DatabaseID,
+	})
 	if err != nil {
 		return err
 	}
