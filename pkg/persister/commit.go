@@ -41,7 +41,9 @@ func (l *lane) persist(ctx, working context.Context, b *block) outcome {
 	case lost:
 		l.refresh(working)
 	case repeated:
-		found, err := l.pipe.repeated(working, keysOf(b))
+		bounded, cancel := context.WithTimeout(working, commitTimeout)
+		found, err := l.pipe.repeated(bounded, keysOf(b))
+		cancel()
 		if err != nil {
 			return outcome{verdict: notWritten, err: err}
 		}
@@ -69,6 +71,9 @@ func (l *lane) lookUp(ctx, working context.Context, b *block, o outcome) outcome
 		if err == nil {
 			if written {
 				return outcome{verdict: committed}
+			}
+			if errors.Is(o.err, context.DeadlineExceeded) {
+				return outcome{verdict: contended, err: o.err}
 			}
 			return outcome{verdict: notWritten, err: o.err}
 		}

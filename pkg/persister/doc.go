@@ -48,11 +48,14 @@
 //
 //	MX001, some leases lost     those writes: 421 with the new owner, if Leases agrees; all others start again at once
 //	MX002, another generation   the lane stops, and with it Run
-//	SQLSTATE class 22, 23, 54    the next block is half as large, until one write fails alone; blocks grow again from there
+//	SQLSTATE class 22, 23, 54   the next block is half as large, until one write fails alone; blocks grow again from there
+//	corrupt data (class XX)     the same
+//	a lock, or a statement, that took too long: the same, but who is alone gets a second try
 //	a key that is there already look up the keys of the block, answer those from what is found, the others start again
-//	any other ERROR             nothing was written: start again, after a pause that doubles up to half a second
+//	any other ERROR             nothing was written: start again, after a pause that doubles up to half a second, on a new
+//	                            connection, for the server may have become a standby
 //	anything else               unknown: raise, look, then answer or start again
 //
-// Before a refusal that was computed from memory is answered, the lease row is read again (Leases.Verify): who has lost
-// the shard answers 421 instead, since what it remembers may be old.
+// Before a refusal that was computed from memory is answered, or that a room is already as asked for, the lease row is
+// read again (Leases.Verify): who has lost the shard answers 421 instead, since what it remembers may be old.
 package persister

@@ -190,22 +190,24 @@ func (p *Persister) write(ctx context.Context, w *write) (id.EventID, error) {
 	}
 	a := p.lane(w.shard).submit(w)
 	switch {
-	case a.err == nil:
-		return a.event, nil
 	case errors.Is(a.err, errNotOwner):
 		return "", p.elsewhere(w.shard)
 	case errors.Is(a.err, errStopped):
 		return "", mxerr.Unavailable(time.Second, "This worker is stopping")
-	case !a.refusal:
-		return "", a.err
+	case !a.remembered:
+		return a.event, a.err
 	}
-	// What this worker remembers may be what another has changed long since: before it says no, it reads the truth.
+	// What this worker remembers may be what another has changed long since: before it says no, or that all is as asked
+	// for, it reads the truth.
 	still, err := p.opts.Leases.Verify(ctx, w.shard, a.epoch)
 	if err != nil {
 		return "", mxerr.Unavailable(time.Second, "The database cannot be reached").WithCause(err)
 	}
-	if !still {
+	switch {
+	case !still:
 		return "", p.elsewhere(w.shard)
+	case a.err == nil:
+		return a.event, nil
 	}
 	// Nor does this worker remember what another answered: the request may be one that was sent again, and what it did
 	// the first time may be why it is refused now.

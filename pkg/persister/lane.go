@@ -230,9 +230,9 @@ func (l *lane) act(r *room, w *write) bool {
 	}
 	switch {
 	case err != nil && d.create != nil:
-		l.ride(r, w, answer{err: refusal(roomRefusal(err)), refusal: true, epoch: r.epoch})
+		l.ride(r, w, answer{err: refusal(roomRefusal(err))})
 	case err != nil:
-		l.ride(r, w, answer{err: refusal(err), refusal: true, epoch: r.epoch})
+		l.ride(r, w, answer{err: refusal(err)})
 	case d.existing != "":
 		l.ride(r, w, answer{event: d.existing})
 	}
@@ -256,8 +256,9 @@ func (l *lane) extend(r *room, w *write, d decision) error {
 	return nil
 }
 
-// ride answers a write once everything that its answer follows from has committed.
+// ride answers a write from what the room is, once everything that this follows from has committed.
 func (l *lane) ride(r *room, w *write, a answer) {
+	a.remembered, a.epoch = true, r.epoch
 	if r.tail == nil {
 		l.queue.finish(w, a)
 		return

@@ -254,50 +254,6 @@ func TestFailedBlockIsBuiltAgainInOrder(t *testing.T) {
 	}
 }
 
-func TestPoisonIsIsolatedInFewBlocks(t *testing.T) {
-	t.Parallel()
-	blocks := 0
-	s := &memoryStore{}
-	s.fail = func(b *block) error {
-		blocks++
-		for _, e := range b.entries {
-			if string(e.ev.Content()) == `{"body":"137"}` {
-				return &pgconn.PgError{Severity: "ERROR", SeverityUnlocalized: "ERROR", Code: "22021"}
-			}
-		}
-		return nil
-	}
-	l := startLane(t, s)
-	room, created := queueNewRoom(t, l)
-	<-s.began
-	var answers []<-chan answer
-	for i := range maxBlockEvents {
-		answers = append(answers, queueMessage(t, l, room, fmt.Sprint(i)))
-	}
-	s.proceed <- struct{}{}
-	require.NoError(t, (<-created).err)
-	go func() {
-		for {
-			select {
-			case <-s.began:
-				s.proceed <- struct{}{}
-			case <-s.over:
-				return
-			}
-		}
-	}()
-	for i, a := range answers {
-		if got := <-a; i == 137 {
-			require.ErrorContains(t, got.err, "cannot be stored")
-		} else {
-			require.NoError(t, got.err, i)
-		}
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	require.Less(t, blocks, 40)
-}
-
 // queueIn is queueWrite for a room of a shard.
 func queueIn(t *testing.T, l *lane, shard int, room id.RoomID, decide decider) <-chan answer {
 	t.Helper()

@@ -1,6 +1,12 @@
 package persister
 
-import "time"
+import (
+	"time"
+
+	"github.com/myelin-hs/myelin/pkg/lease"
+)
+
+var _ lease.Progress = (*Persister)(nil)
 
 // Stalled returns for how long the lane that is worst off has got nothing done though it had something to do: 0 if there
 // is none, or all get on. Getting on is any answer to a write, and any word of Postgres's about a block, refusals

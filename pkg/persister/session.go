@@ -66,7 +66,8 @@ func (s *session) close(ctx context.Context) {
 }
 
 // commit sends the block as one pipeline, which is one transaction and one round trip. It returns nil only when the
-// server has said that it is ready for the next one, which it says after COMMIT.
+// server has said that it is ready for the next one, which it says after COMMIT. After any error pgx has closed the
+// connection: the next block goes to whom the address leads to then.
 func (s *session) commit(ctx context.Context, b *block) error {
 	if err := s.ready(ctx); err != nil {
 		return fmt.Errorf("%w: %w", errNotSent, err)

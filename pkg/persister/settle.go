@@ -44,12 +44,24 @@ func (l *lane) settle(s settled) error {
 		}
 	case poisoned:
 		l.halve(b, s.outcome.err)
+	case contended:
+		if len(b.writes) == 1 && !b.writes[0].contended {
+			b.writes[0].contended = true // whoever holds the lock may be done by now
+		} else {
+			l.halve(b, s.outcome.err)
+		}
+		l.rest()
 	case notWritten:
-		l.pause = min(max(2*l.pause, minPause), maxPause)
-		l.pauseUntil = time.After(l.pause)
+		l.rest()
 	}
 	l.restart(b, l.dissolve())
 	return nil
+}
+
+// rest lets the database alone for a while.
+func (l *lane) rest() {
+	l.pause = min(max(2*l.pause, minPause), maxPause)
+	l.pauseUntil = time.After(l.pause)
 }
 
 // conclude answers a committed block.
@@ -86,8 +98,8 @@ func (l *lane) lose(b *block, shards []int) {
 	}
 }
 
-// halve makes the next block half as large as b, which the database refused for its data. A write that was refused
-// alone is answered.
+// halve makes the next block half as large as b, which the database refused for some write of it. A write that was
+// refused alone is answered.
 func (l *lane) halve(b *block, err error) {
 	if len(b.writes) > 1 {
 		l.maxWrites = (len(b.writes) + 1) / 2
@@ -95,7 +107,7 @@ func (l *lane) halve(b *block, err error) {
 	}
 	w := b.writes[0]
 	l.log.Warn("the database refuses an event", "room", w.room, "error", err)
-	l.queue.finish(w, answer{err: refusedData(err)})
+	l.queue.finish(w, answer{err: refusedByDatabase(err)})
 	b.writes = nil
 	delete(l.inFlight, w.key)
 }
