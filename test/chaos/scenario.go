@@ -18,7 +18,7 @@ type Scenario struct {
 	Run   func(ctx context.Context, r *Run) error
 }
 
-// errSkipped, wrapped, says that this machine lacks what a scenario needs.
+// skipped says that this machine lacks what a scenario needs.
 type skipped struct{ why string }
 
 func (s skipped) Error() string { return "skipped: " + s.why }
@@ -28,7 +28,7 @@ func Skip(why string) error { return skipped{why} }
 
 // scenarios are all, in the order in which they run.
 func scenarios() []Scenario {
-	return slices.Concat(processScenarios)
+	return slices.Concat(latencyScenarios, plannedScenarios, killScenarios, silentScenarios, networkScenarios)
 }
 
 // choose returns the scenarios whose name only matches, and in the short form only those made for it.

@@ -1,13 +1,16 @@
 package processes
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/myelin-hs/myelin/pkg/admin"
 )
@@ -90,11 +93,18 @@ func Spread(s admin.Status, over ...*Worker) bool {
 	return len(counts) == len(over)
 }
 
+// freeAddr finds a port that nobody listens on, below those that the kernel gives to connections: while a worker is down
+// nobody must get its port.
 func freeAddr() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
+	const low, high = 12000, 32000
+	for {
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", low+rand.IntN(high-low)))
+		if errors.Is(err, syscall.EADDRINUSE) {
+			continue
+		}
+		if err != nil {
+			return "", err
+		}
+		return l.Addr().String(), l.Close()
 	}
-	defer l.Close()
-	return l.Addr().String(), nil
 }
