@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -37,29 +38,31 @@ type rig struct {
 	start time.Time
 }
 
-func newRig(ctx context.Context, seed uint64, artifacts string, out io.Writer) (r *rig, err error) {
-	r = &rig{seed: seed, artifacts: artifacts, out: out, start: time.Now()}
-	if r.dir, err = os.MkdirTemp("", "myelin-chaos-"); err != nil {
-		return nil, err
+func newRig(ctx context.Context, seed uint64, artifacts string, out io.Writer) (*rig, error) {
+	r := &rig{seed: seed, artifacts: artifacts, out: out, start: time.Now()}
+	if err := r.open(ctx); err != nil {
+		return nil, errors.Join(err, r.close())
 	}
-	defer func() {
-		if err != nil {
-			_ = r.close()
-		}
-	}()
+	return r, nil
+}
+
+func (r *rig) open(ctx context.Context) (err error) {
+	if r.dir, err = os.MkdirTemp("", "myelin-chaos-"); err != nil {
+		return err
+	}
 	// Postgres runs as another user when this is root, and has to get to its own directory.
 	if err := os.Chmod(r.dir, 0o711); err != nil {
-		return nil, err
+		return err
 	}
 	if r.binary, err = processes.Build(r.dir); err != nil {
-		return nil, err
+		return err
 	}
 	// Durable, as an operator would run it: figures include what a commit costs.
 	r.postgres, err = pgtest.Start(ctx, filepath.Join(r.dir, "postgres"), "max_connections=600", "shared_buffers=128MB", "log_min_messages=fatal")
 	if err != nil {
-		return nil, fmt.Errorf("start Postgres: %w", err)
+		return fmt.Errorf("start Postgres: %w", err)
 	}
-	return r, nil
+	return nil
 }
 
 func (r *rig) close() error {

@@ -168,6 +168,21 @@ func (r *Run) Recovery(ctx context.Context, fault time.Time, rooms []string) ([]
 	return took, group.Wait()
 }
 
+// connect opens a session of the scenario's own, past every proxy.
+func (r *Run) connect(ctx context.Context) (*pgx.Conn, error) {
+	return pgx.Connect(ctx, r.Home.PostgresURI)
+}
+
+// scan reads one value from the database.
+func scan[T any](ctx context.Context, r *Run, sql string) (value T, err error) {
+	conn, err := r.connect(ctx)
+	if err != nil {
+		return value, err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	return value, conn.QueryRow(ctx, sql).Scan(&value)
+}
+
 // percentile of values, by the nearest rank; 0 of none.
 func percentile(values []time.Duration, p float64) time.Duration {
 	if len(values) == 0 {
