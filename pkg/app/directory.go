@@ -19,9 +19,13 @@ func (d directory) Room(room id.RoomID) route.Place {
 	l := t.Lease(t.ShardOf(room))
 	p := route.Place{Shard: l.Shard, Epoch: l.Epoch}
 	if w, ok := t.Worker(l.Owner); ok {
-		p.Owner = route.Worker{ID: w.ID, Addr: w.Addr}
+		p.Owner = destination(w)
 	}
 	return p
+}
+
+func destination(w lease.Worker) route.Worker {
+	return route.Worker{ID: w.ID, Addr: w.Addr, Pulses: w.Protocol >= 2}
 }
 
 func (d directory) Alive(worker int64) bool {
@@ -33,7 +37,7 @@ func (d directory) Role(role string) []route.Worker {
 	live := d.m.Table().WorkersWithRole(role)
 	workers := make([]route.Worker, len(live))
 	for i, w := range live {
-		workers[i] = route.Worker{ID: w.ID, Addr: w.Addr}
+		workers[i] = destination(w)
 	}
 	return workers
 }

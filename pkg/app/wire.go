@@ -13,6 +13,7 @@ import (
 	"github.com/myelin-hs/myelin/pkg/gateway"
 	"github.com/myelin-hs/myelin/pkg/internalauth"
 	"github.com/myelin-hs/myelin/pkg/persister"
+	"github.com/myelin-hs/myelin/pkg/route"
 	"github.com/myelin-hs/myelin/pkg/store"
 	"github.com/myelin-hs/myelin/pkg/sync"
 	"github.com/myelin-hs/myelin/pkg/telemetry"
@@ -118,7 +119,7 @@ func (w *worker) finish(context.Context) error {
 	mux.Handle(admin.Prefix, api.Handler())
 	servePeers(mux, w.lease, w.peer)
 	verifier := internalauth.NewVerifier(w.cfg.InternalCredential.Reveal())
-	w.port.install(w.lease.ID(), verifier.Handler(mux, maxInternalBody))
+	w.port.install(w.lease.ID(), route.Pulse(verifier.Handler(mux, maxInternalBody)))
 	w.group.Add("ready", func(ctx context.Context) error {
 		w.ready.set("")
 		w.log.InfoContext(ctx, "ready", "worker", w.lease.ID(), "roles", w.cfg.Roles, "database", w.db.DatabaseID)

@@ -28,8 +28,8 @@ import (
 )
 
 const (
-	// protocol is the newest protocol between workers that this build speaks.
-	protocol = 1
+	// protocol is the newest protocol between workers that this build speaks. 2: pulses (route.Pulse).
+	protocol = 2
 	// maxInternalBody bounds a request between workers: a new room is the largest.
 	maxInternalBody = persister.MaxCreateRoomBytes
 	// leaseConns is the lease manager's own pool, so that no slow read delays a heartbeat.

@@ -14,6 +14,7 @@ const (
 	HeaderOwnerAddr = "X-Myelin-Owner-Addr" // with 421: its internal address
 	HeaderEpoch     = "X-Myelin-Epoch"      // with 421: the epoch of its lease
 	HeaderUnserved  = "X-Myelin-Unserved"   // on an error: nothing was done, another worker may be asked
+	HeaderPulse     = "X-Myelin-Pulse"      // asks for a pulse every so many milliseconds
 )
 
 // RolePersister is the role that serves rooms.
@@ -23,6 +24,8 @@ const RolePersister = "persister"
 type Worker struct {
 	ID   int64
 	Addr string // host:port of its internal listener
+	// Pulses says that it shows that it lives, while it works on a request, to whoever asks for that.
+	Pulses bool
 }
 
 // A Place is where a room is written.
@@ -41,6 +44,8 @@ const (
 	Refused Evidence = iota
 	// OtherWorker: another worker, or something else, answers at its address.
 	OtherWorker
+	// Silent: it shows no sign of life on a connection that it accepted.
+	Silent
 )
 
 // A Directory knows workers and leases, possibly a little late.

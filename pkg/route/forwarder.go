@@ -145,20 +145,20 @@ func (f *Forwarder) toOwner(ctx context.Context, q *Request, w http.ResponseWrit
 	for {
 		changed := f.dir.Changed()
 		place := f.dir.Room(q.Room)
-		to := place.Owner
+		to, epoch := place.Owner, place.Epoch
 		if told.epoch > place.Epoch {
-			to = told.owner
+			to, epoch = told.owner, told.epoch
 		} else {
 			told = hint{}
 		}
 		if to.ID != 0 {
-			v, h, err := f.attempt(ctx, to, q, w)
+			v, h, err := f.attempt(ctx, to, epoch, q, w)
 			if v == answered || v == failed {
 				return err
 			}
 			metricRetries.WithLabelValues(v.String()).Inc()
 			if v == moved && h.epoch > max(place.Epoch, told.epoch) && hops < 4 {
-				told = h
+				told = hint{f.known(h.owner), h.epoch}
 				hops++
 				continue
 			}
@@ -188,6 +188,16 @@ func (f *Forwarder) toOwner(ctx context.Context, q *Request, w http.ResponseWrit
 	}
 }
 
+// known adds what the directory knows of an event persister.
+func (f *Forwarder) known(w Worker) Worker {
+	for _, p := range f.dir.Role(RolePersister) {
+		if p.ID == w.ID {
+			return p
+		}
+	}
+	return w
+}
+
 // toRole sends q to a worker with its role.
 func (f *Forwarder) toRole(ctx context.Context, q *Request, w http.ResponseWriter) error {
 	start, pause := time.Now(), minPause
@@ -197,7 +207,7 @@ func (f *Forwarder) toRole(ctx context.Context, q *Request, w http.ResponseWrite
 		workers := f.dir.Role(q.Role)
 		to, ok := f.choose(q, workers, tried)
 		if ok {
-			v, _, err := f.attempt(ctx, to, q, w)
+			v, _, err := f.attempt(ctx, to, 0, q, w)
 			if v == answered || v == failed {
 				return err
 			}

@@ -26,4 +26,46 @@ var faults = []mutant{
 		old:  "\t\tControl:         boundSilence,\n", new: "",
 		pkg: "./pkg/network", test: "TestConnectionsNoticeThatTheOtherSideHasVanished",
 	},
+	{
+		name: "a request waits for a worker that shows no sign of life",
+		file: "pkg/route/pulse.go",
+		old:  "time.AfterFunc(l.limit, func() { cancel(errSilent) })", new: "time.AfterFunc(l.limit, func() {})",
+		pkg: "./pkg/route", test: "TestASilentConnectionIsGivenUpAndTheRequestSentAgain",
+	},
+	{
+		name: "a pulse counts for nothing",
+		file: "pkg/route/pulse.go",
+		old:  "\t\t\tl.timer.Reset(l.limit)\n", new: "",
+		pkg: "./pkg/route", test: "TestAWorkerThatTakesLongButPulsesIsLeftAlone",
+	},
+	{
+		name: "a worker of the build before must pulse",
+		file: "pkg/route/pulse.go",
+		old:  "\t\tl.end()\n\t\treturn r, l\n", new: "\t\treturn r, l\n",
+		pkg: "./pkg/route", test: "TestAWorkerThatDoesNotPulseIsWaitedFor",
+	},
+	{
+		name: "half an answer is waited for",
+		file: "pkg/route/pulse.go",
+		old:  "\tb.timer.Reset(b.limit)\n", new: "",
+		pkg: "./pkg/route", test: "TestAnAnswerThatStopsHalfWayIsAskedForAgain",
+	},
+	{
+		name: "how slowly a client reads counts against the worker",
+		file: "pkg/route/pulse.go",
+		old:  "\tdefer b.timer.Stop()\n", new: "",
+		pkg: "./pkg/route", test: "TestAClientMayReadAnAnswerSlowly",
+	},
+	{
+		name: "a request stays with a worker that lives but has lost its shard",
+		file: "pkg/route/pending.go",
+		old:  "case !w.moved && w.hasMoved():", new: "case false:",
+		pkg: "./pkg/route", test: "TestARequestFollowsItsShardFromAWorkerThatLives",
+	},
+	{
+		name: "a move takes its requests away at once",
+		file: "pkg/route/pending.go",
+		old:  "time.AfterFunc(movedGrace,", new: "time.AfterFunc(0,",
+		pkg: "./pkg/route", test: "TestAMoveLeavesTheOldOwnerTimeToAnswer",
+	},
 }
