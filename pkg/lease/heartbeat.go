@@ -18,13 +18,17 @@ func (m *Manager) Refresh(ctx context.Context) error {
 	m.mu.Lock()
 	r := m.next
 	m.mu.Unlock()
+	stopped := m.stopped
+	if m.observing.Load() {
+		stopped = nil
+	}
 	m.Nudged()
 	select {
 	case <-r.done:
 		return r.err
 	case <-ctx.Done():
 		return ctx.Err()
-	case <-m.stopped:
+	case <-stopped:
 		return ErrStopped
 	}
 }

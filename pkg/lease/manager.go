@@ -53,6 +53,8 @@ type Manager struct {
 	leaving atomic.Bool
 	left    atomic.Bool // Drain is writing or has written that this worker is dead
 
+	observing atomic.Bool // Observe runs: the table is read though Run has returned
+
 	kicked    chan struct{} // beat now
 	woken     chan struct{} // steer now
 	quiesced  chan struct{} // there are transfers waiting
