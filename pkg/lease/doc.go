@@ -1,6 +1,6 @@
 // Package lease decides which worker writes which shard: membership, heartbeats, the lease table, handoff, takeover,
 // drain and even spread. Postgres holds the truth, one row a shard and one a worker; this package holds
-// every transition of those rows (leaserows.go, deathrows.go, memberrows.go).
+// every transition of those rows (leaserows.go, deathrows.go, memberrows.go, maprows.go, barrierrows.go).
 //
 // # States
 //
@@ -49,6 +49,12 @@
 //   - The database pauses: all stand still, and go on together.
 //   - The nudge is lost: the heartbeat, once a second, brings the same news.
 //   - Two balancers: both write by compare-and-set on epoch and empty target; one of them writes nothing.
+//   - A standby is promoted that lacks what was acknowledged last, or a backup restored: its timeline or system is not the
+//     one recorded, so block_begin refuses every write until some worker has committed the barrier (barrierrows.go), and
+//     heartbeats bring nothing until then. Everything that was remembered is dropped (Manager.OnReset). A former primary
+//     that still runs agrees with itself and is told by its older timeline only to who has seen the newer one: such a
+//     worker serves nothing while the name of the database leads there. Nothing here helps against clients of a former
+//     primary that have seen nothing newer; that takes synchronous replication.
 //   - Postgres crashes and loses claimed or target, which are committed asynchronously: the owner claims again, the
 //     balancer aims again. Owner and epoch are never lost.
 package lease

@@ -2,6 +2,8 @@ package lease
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -62,8 +64,18 @@ func (m *Manager) beatLoop(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return nil
 		}
+		if errors.Is(err, errBarrierDue) {
+			if err = m.barrier(ctx); err == nil {
+				drop()
+				m.steady.Store(m.elapsed())
+				if !sleep(ctx, 10*time.Millisecond) {
+					return nil
+				}
+				continue
+			}
+		}
 		switch {
-		case err == ErrDeclaredDead:
+		case errors.Is(err, ErrDeclaredDead):
 			return err
 		case err != nil:
 			drop()
@@ -96,7 +108,7 @@ func (m *Manager) beat(ctx context.Context, conn *pgxpool.Conn) (err error) {
 	m.mu.Lock()
 	r := m.next
 	m.next = &round{done: make(chan struct{})}
-	had := m.digests
+	had, life, before := m.digests, m.life, m.table.Load()
 	m.mu.Unlock()
 	defer func() {
 		r.err = err
@@ -104,21 +116,44 @@ func (m *Manager) beat(ctx context.Context, conn *pgxpool.Conn) (err error) {
 	}()
 
 	sent := m.elapsed() // before the statement: the fence errs on the safe side
-	a, err := m.rows.beat(ctx, conn, had)
+	a, err := m.rows.beat(ctx, conn, life.database, had)
 	if err != nil {
+		m.mu.Lock()
+		m.digests = digests{} // a server that crashed may have lost what this worker wrote since the last answer
+		m.mu.Unlock()
 		return err
+	}
+	err = life.follows(a.life)
+	back, found := wasSetBack(before, a.leases)
+	if found && err == nil && a.life.generation == life.generation {
+		err = errBarrierDue
+	}
+	if err != nil {
+		m.fence.Store(0)
+		m.mu.Lock()
+		m.back = back
+		m.mu.Unlock()
+		return fmt.Errorf("heartbeat: %w", err)
 	}
 	m.metrics.beatSeconds.Observe(time.Duration(m.elapsed() - sent).Seconds())
 	if a.state == Dead && !m.left.Load() {
 		m.fence.Store(0)
 		return ErrDeclaredDead
 	}
+	rooms := before.rooms
+	if rooms.version != a.life.mapVersion || a.life.generation != life.generation {
+		if rooms, err = readRoomMap(ctx, conn); err != nil {
+			return err
+		}
+	}
 	m.mu.Lock()
-	m.digests = a.digests
+	m.digests, m.life = a.digests, a.life
 	m.leader.seen(a.leader)
+	m.adoptMap(rooms)
 	if a.leases != nil || a.workers != nil {
 		m.replace(a.leases, a.workers)
 	}
+	m.generation.Store(a.life.generation) // after the table: what is held of the life before counts no more
 	m.mu.Unlock()
 	if last := m.beaten.Swap(sent); sent-last > int64(m.timing.heartbeat*3/2) {
 		m.steady.Store(sent)

@@ -45,6 +45,9 @@ type cluster struct {
 	calls []call          // of all holders, in order
 }
 
+// everyShard stands in a call for all shards.
+const everyShard = -1
+
 // call is one call of a holder.
 type call struct {
 	worker int64
@@ -188,6 +191,7 @@ func (c *cluster) joinAs(pod string, tm timing, holder func(*node) Holder, roles
 	n.Manager, err = Join(c.t.Context(), pool, Self{Pod: pod, Addr: addr, Pool: "p", Roles: roles, Protocol: 1},
 		Options{Holder: holder(n), Peer: c, Logger: log.With("pod", pod), timing: tm})
 	require.NoError(c.t, err)
+	n.OnReset(func(generation int64) { c.record(n.ID(), "Reset", everyShard, generation) })
 	c.mu.Lock()
 	c.peers[addr] = n.Manager
 	c.mu.Unlock()

@@ -25,6 +25,8 @@ var (
 	ErrStopped = errors.New("the lease manager has stopped")
 	// ErrNoSuchShard is returned for a shard that has no row.
 	ErrNoSuchShard = errors.New("no such shard")
+	// ErrProtocol is returned by Join where the database requires a newer protocol than this build speaks.
+	ErrProtocol = errors.New("this build is too old for the database's other workers")
 	// ErrUnfit is returned by Move for a destination that isn't a live persister.
 	ErrUnfit = errors.New("the worker can't be given shards")
 )
@@ -55,6 +57,10 @@ type Manager struct {
 
 	observing atomic.Bool // Observe runs: the table is read though Run has returned
 
+	generation atomic.Int64             // of the database
+	resets     []func(generation int64) // see OnReset; set before Run
+	served     int64                    // the generation of what is in memory; steering's
+
 	kicked    chan struct{} // beat now
 	woken     chan struct{} // steer now
 	quiesced  chan struct{} // there are transfers waiting
@@ -65,6 +71,8 @@ type Manager struct {
 
 	mu       sync.Mutex
 	next     *round            // whom the next beat serves
+	life     life              // of the last answer that was taken in
+	back     setBack           // what the last beat found, if that
 	digests  digests           // of the last answer
 	busy     map[int]int       // shards in a handoff or a raise: steering leaves them alone
 	retry    map[int]time.Time // when a handoff that failed may be tried again
@@ -100,16 +108,13 @@ func Join(ctx context.Context, pool *pgxpool.Pool, self Self, opts Options) (*Ma
 		m.log = slog.Default()
 	}
 	m.held.Store(&map[int]int64{})
-	rooms, err := readRoomMap(ctx, pool)
-	if err != nil {
+	m.table.Store(&Table{rooms: &roomMap{}, changed: make(chan struct{})})
+	m.rows = rows{pool: pool, timing: timing}
+	if err := m.enroll(ctx); err != nil {
 		return nil, fmt.Errorf("join: %w", err)
 	}
-	m.table.Store(&Table{rooms: rooms, changed: make(chan struct{})})
-	if m.id, err = join(ctx, pool, self, timing.ttl); err != nil {
-		return nil, fmt.Errorf("join: %w", err)
-	}
+	m.rows.me = m.id
 	m.log = m.log.With("worker", m.id)
-	m.rows = rows{pool: pool, me: m.id, timing: timing}
 	conn, err := pool.Acquire(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("join: %w", err)
@@ -118,6 +123,7 @@ func Join(ctx context.Context, pool *pgxpool.Pool, self Self, opts Options) (*Ma
 	if err := m.beat(ctx, conn); err != nil {
 		return nil, fmt.Errorf("join: %w", err)
 	}
+	m.served = m.Generation()
 	return m, nil
 }
 
@@ -134,12 +140,13 @@ func (m *Manager) Table() *Table { return m.table.Load() }
 // then look at Table, then wait.
 func (m *Manager) Changed() <-chan struct{} { return m.table.Load().changed }
 
-// OwnLease returns the epoch at which this worker holds the shard. It is false before Granted and after Lost, and while
-// no heartbeat has succeeded for 2.5 s: then answer nothing from memory. True is no proof: only the write's own fence,
-// or Verify, is.
+// OwnLease returns the epoch at which this worker holds the shard. It is false before Granted and after Lost, once the
+// table shows a later epoch, and while no heartbeat has succeeded for 2.5 s: then answer nothing from memory. True is no
+// proof: only the write's own fence, or Verify, is. A Table that is read after OwnLease has a map from rooms to shards
+// that is at least as new as the epoch.
 func (m *Manager) OwnLease(shard int) (epoch int64, ok bool) {
 	epoch, ok = (*m.held.Load())[shard]
-	return epoch, ok && m.elapsed() < m.fence.Load()
+	return epoch, ok && m.table.Load().leases[shard].Epoch <= epoch && m.elapsed() < m.fence.Load()
 }
 
 // Held returns the epochs of all shards that OwnLease would say are held.
@@ -153,7 +160,7 @@ func (m *Manager) Held() map[int]int64 {
 // Verify reads the shard's row and says whether this worker owns it at this epoch: before a refusal that was computed
 // from memory. If not, the table is read again soon.
 func (m *Manager) Verify(ctx context.Context, shard int, epoch int64) (bool, error) {
-	ok, err := m.rows.verify(ctx, shard, epoch)
+	ok, err := m.rows.verify(ctx, shard, epoch, m.Generation())
 	if err == nil && !ok {
 		m.Nudged()
 	}
@@ -185,7 +192,10 @@ func (m *Manager) Raise(ctx context.Context, shards map[int]int64) (map[int]int6
 func (m *Manager) raise(ctx context.Context, shards map[int]int64) (map[int]int64, error) {
 	for pause := 10 * time.Millisecond; ; pause = min(2*pause, time.Second) {
 		tctx, cancel := context.WithTimeout(ctx, 5*m.timing.statement)
-		raised, err := m.rows.raise(tctx, shards)
+		raised, now, err := m.rows.raise(tctx, shards)
+		if err == nil {
+			err = m.remap(tctx, now)
+		}
 		cancel()
 		if err == nil {
 			m.hold(raised)
@@ -289,6 +299,33 @@ func (m *Manager) learn(leases []Lease) {
 func (m *Manager) replace(leases []Lease, workers []Worker) {
 	old := m.table.Load()
 	m.table.Store(old.with(leases, workers))
+	close(old.changed)
+}
+
+// remap reads the map from rooms to shards again if it is older than this.
+func (m *Manager) remap(ctx context.Context, now life) error {
+	if m.Table().rooms.version >= now.mapVersion {
+		return nil
+	}
+	rooms, err := readRoomMap(ctx, m.rows.pool)
+	if err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.adoptMap(rooms)
+	return nil
+}
+
+// adoptMap puts a newer map into the table; mu is held.
+func (m *Manager) adoptMap(rooms *roomMap) {
+	old := m.table.Load()
+	if old.rooms.version >= rooms.version {
+		return
+	}
+	next := old.with(nil, nil)
+	next.rooms = rooms
+	m.table.Store(next)
 	close(old.changed)
 }
 

@@ -26,6 +26,7 @@ func (m *Manager) steerLoop(ctx context.Context) {
 
 // steer returns after how long the database is to be looked at again, if nothing happens before.
 func (m *Manager) steer(ctx context.Context) time.Duration {
+	m.reset()
 	if !m.healthy() {
 		return m.timing.heartbeat
 	}
@@ -66,7 +67,14 @@ func (m *Manager) settle(ctx context.Context) {
 	}
 	tctx, cancel := context.WithTimeout(ctx, m.timing.statement)
 	defer cancel()
-	epochs, err := m.rows.claim(tctx, claim)
+	epochs, now, err := m.rows.claim(tctx, claim)
+	if err == nil && now.generation != m.served {
+		m.Nudged() // a barrier went by
+		return
+	}
+	if err == nil {
+		err = m.remap(tctx, now)
+	}
 	if err != nil {
 		m.logUnlessDone(ctx, "could not claim shards", err)
 		return

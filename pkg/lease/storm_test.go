@@ -1,6 +1,7 @@
 package lease
 
 import (
+	"context"
 	"fmt"
 	"testing"
 	"time"
@@ -90,6 +91,7 @@ func TestStormGuardCountsOneAfterTheOther(t *testing.T) {
 	rows.pool = c.db
 	first, err := c.db.Begin(t.Context())
 	require.NoError(t, err)
+	t.Cleanup(func() { _ = first.Rollback(context.WithoutCancel(t.Context())) })
 	require.NoError(t, rows.storm(t.Context(), first))
 	_, err = first.Exec(t.Context(), `UPDATE worker SET state = 3, died_of = 'expired', died_at = clock_timestamp() + interval '1 hour' WHERE pod = 'silent-0:1'`)
 	require.NoError(t, err)

@@ -1,8 +1,11 @@
 package main
 
-const deathFile = "pkg/lease/deathrows.go"
+const (
+	deathFile   = "pkg/lease/deathrows.go"
+	barrierFile = "pkg/lease/barrierrows.go"
+)
 
-// leases are the rules of who may be declared dead.
+// leases are the rules of who may be declared dead, and of what a failover of the database takes.
 var leases = []mutant{
 	{
 		name: "any number of workers may be declared dead for their silence",
@@ -33,5 +36,71 @@ var leases = []mutant{
 		file: deathFile,
 		old:  "AND a.state = 'active' AND", new: "AND false AND",
 		pkg: "./pkg/lease", test: "TestWhoWaitsForTheServerIsNotStuck",
+	},
+	{
+		name: "writes do not wait for the barrier",
+		file: schemaFile,
+		old:  "IF NOT n.same THEN", new: "IF false THEN",
+		pkg: "./pkg/lease", test: "TestWritesWaitForTheBarrier",
+	},
+	{
+		name: "a block does not compare the generation",
+		file: schemaFile,
+		old:  "IF n.generation <> gen THEN", new: "IF false THEN",
+		pkg: "./pkg/lease", test: "TestAPromotedStandbyThatLagged",
+	},
+	{
+		name: "the barrier leaves epochs as they are",
+		file: barrierFile,
+		old:  "owner = NULL, epoch = epoch + $1,", new: "owner = NULL, epoch = epoch + $1 * 0,",
+		pkg: "./pkg/lease", test: "TestAPromotedStandbyThatLagged",
+	},
+	{
+		name: "the barrier leaves the sequence of blocks as it is",
+		file: barrierFile,
+		old:  "blockLeap  = 1 << 24", new: "blockLeap  = 0",
+		pkg: "./pkg/lease", test: "TestAPromotedStandbyThatLagged",
+	},
+	{
+		name: "the barrier lets worker ids be used again",
+		file: barrierFile,
+		old:  "numberLeap = 1 << 20", new: "numberLeap = 0",
+		pkg: "./pkg/lease", test: "TestAPromotedStandbyThatLagged",
+	},
+	{
+		name: "every worker commits a barrier",
+		file: barrierFile,
+		old:  "if err != nil || !began {", new: "if began = true; err != nil {",
+		pkg: "./pkg/lease", test: "TestABarrierThatSomebodyElseBegan",
+	},
+	{
+		name: "a barrier looks at no database id",
+		file: barrierFile,
+		old:  "FROM cluster_now WHERE database_id::text = $5`", new: "FROM cluster_now WHERE $5 <> ''`",
+		pkg: "./pkg/lease", test: "TestABarrierIsNeverForAnotherDatabase",
+	},
+	{
+		name: "what was remembered survives a barrier",
+		file: "pkg/lease/generation.go",
+		old:  "\tfor _, f := range m.resets {", new: "\tfor _, f := range m.resets[:0] {",
+		pkg: "./pkg/lease", test: "TestAPromotedStandbyThatLagged",
+	},
+	{
+		name: "a backup is not told by an epoch that shrank",
+		file: "pkg/lease/heartbeat.go",
+		old:  "if found && err == nil", new: "if false && err == nil",
+		pkg: "./pkg/lease", test: "TestARestoredBackupIsToldByMemory",
+	},
+	{
+		name: "what a crash of the server lost is taken for known",
+		file: "pkg/lease/heartbeat.go",
+		old:  "\t\tm.digests = digests{} //", new: "\t\t//",
+		pkg: "./pkg/lease", test: "TestACrashedServerThatComesBackNeedsNoBarrier",
+	},
+	{
+		name: "a shard is owned though the table knows better",
+		file: "pkg/lease/manager.go",
+		old:  "ok && m.table.Load().leases[shard].Epoch <= epoch && m", new: "ok && m",
+		pkg: "./pkg/lease", test: "TestWhatTheTableSaysIsAnothersIsNotOwned",
 	},
 }
