@@ -4,20 +4,20 @@ package main
 // row is locked then, and every block locks its rows before it draws its number: so a block with a greater number was
 // begun after the change, and one with a smaller or the same number before it.
 const leaseLog = `
-CREATE TABLE chaos_lease (
+CREATE TABLE IF NOT EXISTS chaos_lease (
     n        bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     space    text NOT NULL, shard_id integer NOT NULL,
     owner    bigint, epoch bigint NOT NULL, old_epoch bigint NOT NULL,
     drawn    bigint NOT NULL,
     at       timestamptz NOT NULL DEFAULT clock_timestamp()
 );
-CREATE FUNCTION chaos_lease() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION chaos_lease() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO chaos_lease (space, shard_id, owner, epoch, old_epoch, drawn)
     SELECT NEW.space, NEW.shard_id, NEW.owner, NEW.epoch, OLD.epoch, CASE WHEN is_called THEN last_value ELSE 0 END FROM stream_seq;
     RETURN NULL;
 END $$;
-CREATE TRIGGER chaos_lease AFTER UPDATE ON shard_lease FOR EACH ROW
+CREATE OR REPLACE TRIGGER chaos_lease AFTER UPDATE ON shard_lease FOR EACH ROW
     WHEN (OLD.owner IS DISTINCT FROM NEW.owner OR OLD.epoch <> NEW.epoch) EXECUTE FUNCTION chaos_lease();
 `
 

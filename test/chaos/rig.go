@@ -72,8 +72,8 @@ func (r *rig) close() error {
 	return os.RemoveAll(r.dir)
 }
 
-// database makes a database of its own on the shared server.
-func (r *rig) database(ctx context.Context, shards int) (string, error) {
+// emptyDatabase makes a database of its own on the shared server.
+func (r *rig) emptyDatabase(ctx context.Context) (string, error) {
 	name := fmt.Sprintf("chaos%d", r.databases.Add(1))
 	conn, err := pgx.Connect(ctx, r.postgres.URI("postgres"))
 	if err != nil {
@@ -83,21 +83,27 @@ func (r *rig) database(ctx context.Context, shards int) (string, error) {
 	if _, err := conn.Exec(ctx, "CREATE DATABASE "+name); err != nil {
 		return "", fmt.Errorf("make a database: %w", err)
 	}
-	uri := r.postgres.URI(name)
-	return uri, migrate(ctx, uri, shards)
+	return r.postgres.URI(name), nil
 }
 
-// migrate makes an empty database one of a homeserver with so many shards, 0 for as many as usual, whose leases are
-// watched.
+// migrate gives the database this build's schema; a new one gets so many shards, 0: as many as usual.
 func migrate(ctx context.Context, uri string, shards int) error {
 	conn, err := pgx.Connect(ctx, uri)
 	if err != nil {
 		return err
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
-	if _, err := schema.Migrate(ctx, conn, schema.Options{ServerName: serverName, Shards: shards}); err != nil {
+	_, err = schema.Migrate(ctx, conn, schema.Options{ServerName: serverName, Shards: shards})
+	return err
+}
+
+// watchLeases lets the database log its leases.
+func watchLeases(ctx context.Context, uri string) error {
+	conn, err := pgx.Connect(ctx, uri)
+	if err != nil {
 		return err
 	}
+	defer conn.Close(context.WithoutCancel(ctx))
 	if _, err := conn.Exec(ctx, leaseLog); err != nil {
 		return fmt.Errorf("watch the leases: %w", err)
 	}

@@ -72,16 +72,23 @@ func (r *Run) Binary() string { return r.rig.binary }
 // OnClose calls f when the scenario is over, last added first: after the judgement, and after the workers have ended.
 func (r *Run) OnClose(f func()) { r.mu.Lock(); r.closing = append(r.closing, f); r.mu.Unlock() }
 
-// Migrate makes the empty database at uri the homeserver's, with so many shards; 0: 64.
+// Migrate gives the database at uri this build's schema; a new one gets so many shards, 0: 64. Its leases are watched
+// from then on.
 func (r *Run) Migrate(ctx context.Context, uri string, shards int) error {
-	return migrate(ctx, uri, shards)
+	if err := migrate(ctx, uri, shards); err != nil {
+		return err
+	}
+	return watchLeases(ctx, uri)
 }
 
 // Start starts a fleet and waits until it is ready and its shards are spread.
 func (r *Run) Start(ctx context.Context, f Fleet) error {
 	var err error
 	if f.PostgresURI == "" {
-		if f.PostgresURI, err = r.rig.database(ctx, f.Shards); err != nil {
+		if f.PostgresURI, err = r.rig.emptyDatabase(ctx); err != nil {
+			return err
+		}
+		if err := r.Migrate(ctx, f.PostgresURI, f.Shards); err != nil {
 			return err
 		}
 	}
