@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"time"
 
 	"github.com/myelin-hs/myelin/pkg/id"
 	"github.com/myelin-hs/myelin/pkg/lease"
@@ -43,6 +44,14 @@ func (d directory) Role(role string) []route.Worker {
 }
 
 func (d directory) Refresh(ctx context.Context) error { return d.m.Refresh(ctx) }
+
+// successorLimit is how long after its death a worker's container is waited for: the kubelet starts it at once, and again
+// only 10 s later.
+const successorLimit = 10 * time.Second
+
+func (d directory) Awaited(ctx context.Context, role string) (bool, error) {
+	return d.m.Bereaved(ctx, role, successorLimit)
+}
 
 func (d directory) Changed() <-chan struct{} { return d.m.Changed() }
 

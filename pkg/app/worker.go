@@ -195,7 +195,9 @@ func (w *worker) join(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	w.group.Add("leases", w.lease.Run, "internal port")
+	m := newMembership(w.lease)
+	w.group.Add("leases", m.run, "internal port")
+	w.group.Add("membership", m.live, "leases")
 	return nil
 }
 

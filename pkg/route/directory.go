@@ -60,6 +60,9 @@ type Directory interface {
 	Role(role string) []Worker
 	// Refresh reads the truth.
 	Refresh(ctx context.Context) error
+	// Awaited asks the database whether a worker with the role died so short a while ago, without having left, that its
+	// container is likely to come back.
+	Awaited(ctx context.Context, role string) (bool, error)
 	// Changed is closed when what the other methods return may have changed.
 	Changed() <-chan struct{}
 	// Suspect reports that a worker seems dead. It does not block.

@@ -30,6 +30,13 @@ type directory struct {
 	refreshed func(d *directory)
 	suspects  map[int64]route.Evidence
 	refreshes int
+	awaited   func(role string) bool
+}
+
+func (d *directory) Awaited(_ context.Context, role string) (bool, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.awaited != nil && d.awaited(role), nil
 }
 
 func newDirectory() *directory {

@@ -68,4 +68,34 @@ var faults = []mutant{
 		old:  "time.AfterFunc(movedGrace,", new: "time.AfterFunc(0,",
 		pkg: "./pkg/route", test: "TestAMoveLeavesTheOldOwnerTimeToAnswer",
 	},
+	{
+		name: "a worker that was killed is not waited for",
+		file: "pkg/route/truth.go",
+		old:  "return !awaited", new: "return true",
+		pkg: "./pkg/route", test: "TestAKilledWorkerIsWaitedFor",
+	},
+	{
+		name: "each request that waits looks at the database for itself",
+		file: "pkg/route/truth.go",
+		old:  "lookSpacing-time.Since(t.last)", new: "0*lookSpacing-time.Since(t.last)",
+		pkg: "./pkg/route", test: "TestManyThatWaitLookTogether",
+	},
+	{
+		name: "any number of requests is parked in all",
+		file: "pkg/route/parking.go",
+		old:  "p.total.requests >= maxTotal || p.total.bytes+bytes > maxTotalBytes", new: "p.total.requests < 0",
+		pkg: "./pkg/route", test: "TestParkingIsBoundedInAll",
+	},
+	{
+		name: "a persister that was drained is missed",
+		file: "pkg/lease/bereaved.go",
+		old:  "AND died_at >", new: "AND started_at >",
+		pkg: "./pkg/lease", test: "TestOnlyTheDeadAreMissed",
+	},
+	{
+		name: "a worker that was declared dead knows what it knew",
+		file: "pkg/lease/observe.go",
+		old:  "\t_ = m.beatLoop(ctx)\n", new: "\t<-ctx.Done()\n",
+		pkg: "./pkg/lease", test: "TestWhoWasDeclaredDeadStillLearnsWhoHasItsShards",
+	},
 }

@@ -30,6 +30,7 @@ type answer struct {
 	status int
 	header http.Header
 	body   []byte
+	last   bool // the server closes the connection after it
 }
 
 func (a answer) ok() bool { return a.status == http.StatusOK }
@@ -79,7 +80,7 @@ func (c *client) do(ctx context.Context, method, path string, body any) (answer,
 	}
 	defer resp.Body.Close()
 	got, err := io.ReadAll(resp.Body)
-	return answer{resp.StatusCode, resp.Header, got}, err
+	return answer{resp.StatusCode, resp.Header, got, resp.Close}, err
 }
 
 func (c *client) must(method, path string, body any) answer {
