@@ -32,6 +32,8 @@ func (m *Manager) watchLoop(ctx context.Context) error {
 		case <-tick.C:
 			stalled = time.Since(asked)
 		}
+		// What was waited for while the database was away is nobody's fault here.
+		stalled = min(stalled, time.Duration(m.elapsed()-m.steady.Load()))
 		if stalled >= m.timing.stuck && m.surrender(ctx, stalled) {
 			return errStuck
 		}

@@ -88,6 +88,28 @@ func TestShortOfTheLimitNobodyGivesUp(t *testing.T) {
 	require.Empty(t, a.err)
 }
 
+// After the database was away all lanes have stood still for long, and no other worker's would have done better.
+func TestOnlyTimeInWhichTheHeartBeatsCounts(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	asked := make(chan struct{})
+	a := c.joinWatched("a", timing{ttl: time.Hour, stuck: 20 * time.Second}, func() time.Duration {
+		select {
+		case asked <- struct{}{}:
+		case <-t.Context().Done():
+		}
+		return time.Hour
+	})
+	for range 2 { // so the first answer has been judged
+		select {
+		case <-asked:
+		case err := <-a.err:
+			require.NoError(t, err, "it gave up")
+		}
+	}
+	require.Equal(t, Live, c.state(a.ID()))
+}
+
 // What the server itself keeps waiting another worker would wait for as well.
 func TestWhoWaitsForTheServerIsNotStuck(t *testing.T) {
 	t.Parallel()

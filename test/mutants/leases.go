@@ -26,6 +26,12 @@ var leases = []mutant{
 		pkg: "./pkg/lease", test: "TestAWorkerThatIsStuckGivesUp",
 	},
 	{
+		name: "a worker gives up because the database was away",
+		file: "pkg/lease/stuck.go",
+		old:  "stalled = min(stalled, time.Duration(m.elapsed()-m.steady.Load()))", new: "stalled = max(stalled, 0)",
+		pkg: "./pkg/lease", test: "TestOnlyTimeInWhichTheHeartBeatsCounts",
+	},
+	{
 		name: "a holder that does not answer goes on",
 		file: "pkg/lease/stuck.go",
 		old:  "stalled = time.Since(asked)", new: "",
@@ -102,5 +108,11 @@ var leases = []mutant{
 		file: "pkg/lease/manager.go",
 		old:  "ok && m.table.Load().leases[shard].Epoch <= epoch && m", new: "ok && m",
 		pkg: "./pkg/lease", test: "TestWhatTheTableSaysIsAnothersIsNotOwned",
+	},
+	{
+		name: "an expired heartbeat is seen up to a heartbeat later",
+		file: "pkg/lease/steer.go",
+		old:  "if missed := m.missed.Load(); missed != 0 {", new: "if missed := m.missed.Load(); false {",
+		pkg: "./pkg/lease", test: "TestAnExpiryIsNotWaitedForUntilTheNextBeat",
 	},
 }
