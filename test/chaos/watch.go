@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -26,6 +27,8 @@ type watch struct {
 	uri  string
 	stop context.CancelFunc
 	done chan struct{}
+	anew atomic.Bool  // Postgres is about to be another, whose row may stand lower
+	lost atomic.Int64 // what was seen before this time, in ns since 1970, is no more
 
 	// Only the watcher's goroutine has them until done is closed.
 	standstill time.Duration // the longest that P stood still although a committed block was above it
@@ -41,6 +44,13 @@ func startWatch(ctx context.Context, uri string) (*watch, error) {
 	return w, nil
 }
 
+// forgive lets P's row go back once, as it may when Postgres crashes or a standby takes over: its commits wait for no disk.
+// How long Postgres is away then is not P's standstill.
+func (w *watch) forgive() { w.anew.Store(true) }
+
+// forget drops what was seen of a history that is lost.
+func (w *watch) forget() { w.lost.Store(time.Now().UnixNano()) }
+
 // end stops watching; then the findings may be read.
 func (w *watch) end() { w.stop(); <-w.done }
 
@@ -52,6 +62,7 @@ func (w *watch) run(ctx context.Context) {
 		}
 	}()
 	var p int64
+	reconnected := false
 	var since time.Time // P has been below a committed block since then; zero: it is not
 	for i := 0; Wait(ctx, watchEvery) == nil; i++ {
 		var err error
@@ -60,6 +71,7 @@ func (w *watch) run(ctx context.Context) {
 			if conn, err = w.connect(ctx); err != nil {
 				continue
 			}
+			reconnected = true
 		}
 		s, above, err := look(ctx, conn, i%countEvery == 0)
 		if err != nil { // the clock of a standstill runs on
@@ -67,6 +79,10 @@ func (w *watch) run(ctx context.Context) {
 			conn = nil
 			continue
 		}
+		if reconnected && w.anew.Swap(false) {
+			p, since = s.p, time.Time{}
+		}
+		reconnected = false
 		if s.p < p {
 			w.backwards = append(w.backwards, fmt.Sprintf("P went back from %d to %d", p, s.p))
 		}
@@ -110,6 +126,9 @@ func look(ctx context.Context, conn *pgx.Conn, count bool) (s sample, above bool
 func (w *watch) late(ctx context.Context, conn *pgx.Conn) ([]string, error) {
 	found := w.backwards
 	for _, s := range w.counted {
+		if s.at.UnixNano() < w.lost.Load() {
+			continue
+		}
 		var now int64
 		if err := conn.QueryRow(ctx, `SELECT count(*) FROM stream_block WHERE block <= $1::bigint >> 10`, s.p).Scan(&now); err != nil {
 			return nil, err

@@ -20,6 +20,8 @@ type Worker struct {
 	Public, Internal, Probe string
 	// PostgresURI, RedisURI and Advertise may be those of a proxy; set them before the start.
 	PostgresURI, RedisURI, Advertise string
+	// PostgresReadURI may be that of a pooler; "": PostgresURI.
+	PostgresReadURI string
 
 	cmd    *exec.Cmd
 	exited chan struct{}
@@ -33,6 +35,9 @@ func (h *Homeserver) Run(w *Worker) error {
 		"--registration-shared-secret-file="+h.file("shared-secret")), make(chan struct{})
 	if w.RedisURI != "" {
 		cmd.Args = append(cmd.Args, "--redis-uri="+w.RedisURI)
+	}
+	if w.PostgresReadURI != "" {
+		cmd.Args = append(cmd.Args, "--postgres-read-uri="+w.PostgresReadURI)
 	}
 	log := h.Log(w.Name)
 	cmd.Stdout, cmd.Stderr = log, log

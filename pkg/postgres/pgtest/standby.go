@@ -40,7 +40,7 @@ func (s *Server) Synchronous(ctx context.Context, wait bool) error {
 
 // Promote makes a standby a primary, of a new timeline.
 func (s *Server) Promote(ctx context.Context) error {
-	return s.exec(ctx, "SELECT pg_promote(true, 60)")
+	return s.tool(ctx, "pg_ctl", "promote", "-D", s.data(), "-w", "-s")
 }
 
 func (s *Server) exec(ctx context.Context, statements ...string) error {
