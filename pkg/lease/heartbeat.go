@@ -35,8 +35,8 @@ func (m *Manager) Refresh(ctx context.Context) error {
 	}
 }
 
-// beatLoop beats once a second, and at once when kicked. All reading of leases goes through it, so that answers come
-// one after the other. It returns when ctx ends, or with ErrDeclaredDead.
+// beatLoop beats a second after the last beat, and at once when kicked. All reading of leases goes through it, so that
+// answers come one after the other. It returns when ctx ends, or with ErrDeclaredDead.
 func (m *Manager) beatLoop(ctx context.Context) error {
 	var conn *pgxpool.Conn
 	drop := func() {
@@ -94,6 +94,7 @@ func (m *Manager) beatLoop(ctx context.Context) error {
 			failing = false
 		}
 		m.wake()
+		tick.Reset(m.timing.heartbeat) // a beat that was asked for is as good as any
 		select {
 		case <-ctx.Done():
 			return nil
@@ -159,6 +160,12 @@ func (m *Manager) beat(ctx context.Context, conn *pgxpool.Conn) (err error) {
 		m.steady.Store(sent)
 	}
 	m.fence.Store(sent + int64(m.timing.fence))
+	m.missed.Store(0)
+	if a.soonest != nil {
+		if left := time.Duration(*a.soonest) * time.Millisecond; left < m.timing.heartbeat {
+			m.missed.Store(m.elapsed() + int64(left+5*time.Millisecond))
+		}
+	}
 	return nil
 }
 

@@ -52,6 +52,7 @@ type Manager struct {
 	fence   atomic.Int64                  // own leases count until here
 	steady  atomic.Int64                  // heartbeats have succeeded, and been on time, since here
 	beaten  atomic.Int64                  // when the last heartbeat that succeeded was sent
+	missed  atomic.Int64                  // somebody's heartbeat will have expired then, before the next beat; 0: nobody's
 	leaving atomic.Bool
 	left    atomic.Bool // Drain is writing or has written that this worker is dead
 

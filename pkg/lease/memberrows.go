@@ -46,6 +46,7 @@ type answer struct {
 	leases  []Lease
 	workers []Worker
 	leader  leaderRow
+	soonest *int64 // ms until the next heartbeat of another worker would expire; nil: there is none
 }
 
 // leaderRow is the row of the balancer.
@@ -87,12 +88,13 @@ SELECT coalesce((SELECT state FROM beat), 3), d.leases, d.workers,
        (SELECT json_build_object('worker', worker_id, 'term', term,
            'expires_ms', (1000 * extract(epoch FROM greatest(expires_at, to_timestamp(0)) - clock_timestamp()))::bigint)
           FROM leader WHERE name = $6),
+       (SELECT (1000 * extract(epoch FROM min(expires_at) - clock_timestamp()))::bigint FROM w WHERE worker_id <> $1 AND NOT expired),
        c.database_id::text, c.generation, c.timeline, c.system_id, c.same, c.map_version
   FROM d, c`
 	var a answer
 	var leases, workers, leader []byte
 	err := conn.QueryRow(ctx, sql, r.me, ms(r.timing.ttl), Space, had.leases, had.workers, leaderName, database).
-		Scan(&a.state, &a.digests.leases, &a.digests.workers, &leases, &workers, &leader,
+		Scan(&a.state, &a.digests.leases, &a.digests.workers, &leases, &workers, &leader, &a.soonest,
 			&a.life.database, &a.life.generation, &a.life.timeline, &a.life.system, &a.life.same, &a.life.mapVersion)
 	if err != nil {
 		return answer{}, fmt.Errorf("heartbeat: %w", err)

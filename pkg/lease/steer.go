@@ -15,7 +15,11 @@ func (m *Manager) steerLoop(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-m.woken:
-			again.Reset(m.steer(ctx))
+			next := m.steer(ctx)
+			if next >= m.timing.heartbeat {
+				next = 2 * m.timing.heartbeat // the next beat is sooner and wakes this loop anyway
+			}
+			again.Reset(next)
 		case s := <-m.suspected:
 			m.investigate(ctx, s)
 		case <-again.C:
@@ -34,6 +38,10 @@ func (m *Manager) steer(ctx context.Context) time.Duration {
 	m.give(ctx)
 	next := m.adopt(ctx)
 	m.bury(ctx)
+	if missed := m.missed.Load(); missed != 0 {
+		// Looked at when it will have expired, not up to a heartbeat later.
+		next = min(next, max(time.Duration(missed-m.elapsed()), 5*time.Millisecond))
+	}
 	return min(next, m.balance(ctx), m.timing.heartbeat)
 }
 

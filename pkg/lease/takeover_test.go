@@ -3,6 +3,7 @@ package lease
 import (
 	"errors"
 	"os"
+	"slices"
 	"testing"
 	"time"
 
@@ -143,6 +144,19 @@ func TestTakeoverAfterTheHeartbeatExpired(t *testing.T) {
 	t.Logf("recovered after %v; a heartbeat lasts %v", time.Since(began), quick.ttl)
 	require.Equal(t, Dead, c.state(dead.ID()))
 	c.eventually("the gateway knows", func() bool { _, ok := g.Table().Worker(dead.ID()); return !ok })
+}
+
+// Between two beats an observer looks when a heartbeat is about to expire, so its own rhythm adds nothing.
+func TestAnExpiryIsNotWaitedForUntilTheNextBeat(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	observer := c.join("observer", timing{ttl: time.Hour, heartbeat: 30 * time.Minute}, "gateway")
+	c.exec(`INSERT INTO worker (pod, addr, pool, roles, protocol, state, expires_at)
+		VALUES ('x', 'x:1', 'p', '{media}', 1, 1, clock_timestamp() + interval '300 ms')`)
+	require.NoError(t, observer.Refresh(t.Context()))
+	c.eventually("it sees the expiry", func() bool {
+		return slices.ContainsFunc(observer.Table().Workers(), func(w Worker) bool { return w.expired })
+	})
 }
 
 func TestSuccessorOfAPodTakesOverAtOnce(t *testing.T) {
