@@ -71,22 +71,33 @@ func (r *Run) judge(ctx context.Context) (v verdict, err error) {
 	if v.other, err = r.watch.late(ctx, conn); err != nil {
 		return v, err
 	}
-	for _, query := range []string{brokenEpochs, brokenFences, brokenKeys, brokenOrder} {
-		rows, err := conn.Query(ctx, query)
-		if err != nil {
-			return v, err
-		}
-		found, err := pgx.CollectRows(rows, pgx.RowTo[string])
-		if err != nil {
-			return v, fmt.Errorf("check an invariant: %w", err)
-		}
-		v.other = append(v.other, found...)
+	broken, err := invariants(ctx, conn)
+	if err != nil {
+		return v, err
 	}
+	v.other = append(v.other, broken...)
 	v.other = append(v.other, r.Load.Refused()...)
 	crashes, err := r.crashes()
 	v.other = append(v.other, crashes...)
 	v.linear = r.Load.History.Linearize(linearizeLimit)
 	return v, err
+}
+
+// invariants lists what in the table breaks them.
+func invariants(ctx context.Context, conn *pgx.Conn) ([]string, error) {
+	var broken []string
+	for _, query := range []string{brokenEpochs, brokenFences, brokenKeys, brokenOrder} {
+		rows, err := conn.Query(ctx, query)
+		if err != nil {
+			return nil, fmt.Errorf("check an invariant: %w", err)
+		}
+		found, err := pgx.CollectRows(rows, pgx.RowTo[string])
+		if err != nil {
+			return nil, fmt.Errorf("check an invariant: %w", err)
+		}
+		broken = append(broken, found...)
+	}
+	return broken, nil
 }
 
 func readTable(ctx context.Context, conn *pgx.Conn, rooms []string) ([]history.Stored, error) {

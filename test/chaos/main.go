@@ -41,6 +41,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	seed := flags.Uint64("seed", 0, "`number` that decides what is left to chance; 0: a new one")
 	only := flags.String("only", "", "`regexp` of the names of the scenarios to run")
 	short := flags.Bool("short", false, "only the scenarios that `make test` runs")
+	race := flags.Bool("race", false, "build the workers with the race detector, which makes them slow")
 	list := flags.Bool("list", false, "list the scenarios and exit")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -62,7 +63,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		}
 		return nil
 	}
-	g, err := newRig(ctx, *seed, filepath.Join("artifacts", "chaos"), out)
+	g, err := newRig(ctx, settings{seed: *seed, artifacts: filepath.Join("artifacts", "chaos"), race: *race, out: out})
 	if err != nil {
 		return err
 	}

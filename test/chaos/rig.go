@@ -24,22 +24,28 @@ const serverName = "chaos.example"
 
 // A rig is what the scenarios of one run share: a Postgres, the worker's binary, and the figures.
 type rig struct {
-	seed      uint64
+	settings
 	dir       string // temporary, removed by close
-	artifacts string // where failures are kept
 	binary    string
 	postgres  *pgtest.Server
 	databases atomic.Int64
 	tally     tally
 	others    sync.WaitGroup // scenarios that are not aside
 
-	mu    sync.Mutex
-	out   io.Writer
+	mu    sync.Mutex // held while a line is written
 	start time.Time
 }
 
-func newRig(ctx context.Context, seed uint64, artifacts string, out io.Writer) (*rig, error) {
-	r := &rig{seed: seed, artifacts: artifacts, out: out, start: time.Now()}
+// settings of a run.
+type settings struct {
+	seed      uint64
+	artifacts string // where failures are kept
+	race      bool   // the workers have the race detector
+	out       io.Writer
+}
+
+func newRig(ctx context.Context, s settings) (*rig, error) {
+	r := &rig{settings: s, start: time.Now()}
 	if err := r.open(ctx); err != nil {
 		return nil, errors.Join(err, r.close())
 	}
@@ -54,7 +60,11 @@ func (r *rig) open(ctx context.Context) (err error) {
 	if err := os.Chmod(r.dir, 0o711); err != nil {
 		return err
 	}
-	if r.binary, err = processes.Build(r.dir); err != nil {
+	var flags []string
+	if r.race {
+		flags = append(flags, "-race")
+	}
+	if r.binary, err = processes.Build(r.dir, flags...); err != nil {
 		return err
 	}
 	// Durable, as an operator would run it: figures include what a commit costs.

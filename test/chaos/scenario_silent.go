@@ -17,6 +17,7 @@ var silentScenarios = []Scenario{
 	{Name: "stop-briefly", About: "SIGSTOP persisters for less than their time to live", Run: stopBriefly},
 	{Name: "stop-before-commit", About: "SIGSTOP a persister whose block holds its locks and waits for its COMMIT", Run: stopBeforeCommit},
 	{Name: "stop-in-fence", About: "SIGSTOP a persister whose block waits between advisory lock and lease row, which is locked", Run: stopInFence},
+	{Name: "slow-commit", About: "blocks of one persister wait up to 1.5 s for their COMMIT while others commit", Run: slowCommit},
 	{Name: "wedge", About: "the lanes of a persister hang while its heart beats", Run: wedge},
 }
 
@@ -155,6 +156,30 @@ func stopBeforeCommit(ctx context.Context, r *Run) error {
 		}
 	}
 	return r.moment(ctx, time.Second)
+}
+
+// slowCommit holds blocks whose numbers are drawn: P must wait for them, and they must not be given up.
+func slowCommit(ctx context.Context, r *Run) error {
+	network := NewNetwork(r)
+	failed, err := r.planned(ctx, Fleet{Persisters: 3, Gateways: 2, Syncs: 1, Prepare: network.Prepare}, Traffic{})
+	if err != nil {
+		return err
+	}
+	for range 6 {
+		held := network.Of(r.Persisters[r.Rand.IntN(len(r.Persisters))]).Postgres.HoldCommit()
+		select {
+		case <-held.Held:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		over := r.Fault("a COMMIT is held")
+		if err := r.moment(ctx, time.Second); err != nil {
+			return err
+		}
+		held.Release()
+		over()
+	}
+	return none(failed())
 }
 
 // stopInFence locks the lease rows of a persister from outside, so that its next block registers and then waits.

@@ -21,10 +21,11 @@ const (
 	SharedSecret = "a shared secret for tests"
 )
 
-// Build builds the worker into dir and returns its path.
-func Build(dir string) (string, error) {
+// Build builds the worker into dir, with flags of `go build`, and returns its path.
+func Build(dir string, flags ...string) (string, error) {
 	binary := filepath.Join(dir, "worker")
-	out, err := exec.Command("go", "build", "-o", binary, "github.com/myelin-hs/myelin/cmd/worker").CombinedOutput()
+	args := append(append([]string{"build", "-o", binary}, flags...), "github.com/myelin-hs/myelin/cmd/worker")
+	out, err := exec.Command("go", args...).CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("build the worker: %w\n%s", err, out)
 	}
