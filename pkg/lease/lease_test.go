@@ -188,7 +188,7 @@ func (c *cluster) joinAs(pod string, tm timing, holder func(*node) Holder, roles
 	c.mu.Unlock()
 	n := &node{c: c, addr: addr, pool: pool, err: make(chan error, 1), serving: map[int]int64{}}
 	log := slog.New(slog.NewTextHandler(c.t.Output(), &slog.HandlerOptions{Level: slog.LevelInfo}))
-	n.Manager, err = Join(c.t.Context(), pool, Self{Pod: pod, Addr: addr, Pool: "p", Roles: roles, Protocol: 1},
+	n.Manager, err = Join(c.t.Context(), pool, Self{Pod: pod, Addr: addr, Pool: "p", Roles: roles, Protocol: liveMap},
 		Options{Holder: holder(n), Peer: c, Logger: log.With("pod", pod), timing: tm})
 	require.NoError(c.t, err)
 	n.OnReset(func(generation int64) { c.record(n.ID(), "Reset", everyShard, generation) })

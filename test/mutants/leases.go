@@ -5,7 +5,8 @@ const (
 	barrierFile = "pkg/lease/barrierrows.go"
 )
 
-// leases are the rules of who may be declared dead, and of what a failover of the database takes.
+// leases are the rules of who may be declared dead, of what a failover of the database
+// takes, and of the map from rooms to shards.
 var leases = []mutant{
 	{
 		name: "any number of workers may be declared dead for their silence",
@@ -114,5 +115,29 @@ var leases = []mutant{
 		file: "pkg/lease/steer.go",
 		old:  "if missed := m.missed.Load(); missed != 0 {", new: "if missed := m.missed.Load(); false {",
 		pkg: "./pkg/lease", test: "TestAnExpiryIsNotWaitedForUntilTheNextBeat",
+	},
+	{
+		name: "the map of rooms changes without new epochs",
+		file: "pkg/lease/maprows.go",
+		old:  "SET epoch = s.epoch + 1 FROM l", new: "SET epoch = s.epoch FROM l",
+		pkg: "./pkg/lease", test: "TestNoBlockCommitsByAnOlderMap",
+	},
+	{
+		name: "an owner claims without looking at the map of rooms",
+		file: "pkg/lease/steer.go",
+		old:  "err = m.remap(tctx, now)", new: "err = nil",
+		pkg: "./pkg/lease", test: "TestTheMapIsAsNewAsTheEpoch",
+	},
+	{
+		name: "an owner raises an epoch without looking at the map of rooms",
+		file: "pkg/lease/manager.go",
+		old:  "err = m.remap(tctx, now)", new: "err = nil",
+		pkg: "./pkg/lease", test: "TestTheMapIsAsNewAsTheEpoch",
+	},
+	{
+		name: "heartbeats bring epochs without the map of rooms",
+		file: "pkg/lease/heartbeat.go",
+		old:  "if rooms.version != a.life.mapVersion ||", new: "if",
+		pkg: "./pkg/lease", test: "TestTheMapIsAsNewAsTheEpoch",
 	},
 }
