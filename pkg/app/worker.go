@@ -28,7 +28,8 @@ import (
 )
 
 const (
-	// protocol is the newest protocol between workers that this build speaks. 2: pulses (route.Pulse).
+	// protocol is the newest protocol between workers that this build speaks. 2: pulses (route.Pulse),
+	// and the map from rooms to shards may change.
 	protocol = 2
 	// maxInternalBody bounds a request between workers: a new room is the largest.
 	maxInternalBody = persister.MaxCreateRoomBytes
