@@ -70,3 +70,31 @@ func TestAWorkerThatWasDeclaredDeadServesOnAndComesBack(t *testing.T) {
 	_, err := alice.send(t.Context(), rooms[0], "back")
 	require.NoError(t, err)
 }
+
+// TestTheOnlyPersisterIsWaitedForWhileItsContainerRestarts kills the only persister; it is back some time after it was
+// declared dead.
+func TestTheOnlyPersisterIsWaitedForWhileItsContainerRestarts(t *testing.T) {
+	t.Parallel()
+	h := newHomeserver(t)
+	persister := h.start("persister")
+	gateway := h.start("gateway,client,sync")
+	alice := register(t, gateway, "alice")
+	room := alice.createRoom()
+	persister.Kill()
+	sent := make(chan error, 20)
+	for i := range cap(sent) {
+		go func() {
+			a, err := alice.do(t.Context(), "PUT", fmt.Sprintf("/_matrix/client/v3/rooms/%s/send/m.room.message/%d", url.PathEscape(room), i), map[string]any{"body": "x"})
+			if err == nil && !a.ok() {
+				err = fmt.Errorf("status %d: %s", a.status, a.body)
+			}
+			sent <- err
+		}()
+	}
+	require.Eventually(t, func() bool { return len(gateway.status(t).Workers) == 1 }, time.Minute, 10*time.Millisecond, "it is declared dead")
+	require.Empty(t, sent)
+	h.run(persister)
+	for range cap(sent) {
+		require.NoError(t, <-sent)
+	}
+}
