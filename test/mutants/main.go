@@ -35,7 +35,7 @@ func run(ctx context.Context) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	chosen := slices.DeleteFunc(slices.Concat(writePath, horizon, leases, roomOwner, faults, roomCore), func(m mutant) bool { return !m.matches(os.Args[1:]) })
+	chosen := slices.DeleteFunc(slices.Concat(writePath, horizon, readers, leases, roomOwner, faults, roomCore), func(m mutant) bool { return !m.matches(os.Args[1:]) })
 	if len(chosen) == 0 {
 		return fmt.Errorf("no mutant is called %s", strings.Join(os.Args[1:], " or "))
 	}
