@@ -32,7 +32,7 @@ SELECT count(*) FILTER (WHERE state = 3 AND died_of = ANY($2)), count(*) FROM wo
 		return err
 	}
 	var died, all int
-	if err := tx.QueryRow(ctx, count, ms(r.timing.ttl), []string{Expired.sql(), stuck.sql()}).Scan(&died, &all); err != nil {
+	if err := tx.QueryRow(ctx, count, ms(r.timing.ttl), []string{Expired.sql(), Unreachable.sql(), stuck.sql()}).Scan(&died, &all); err != nil {
 		return err
 	}
 	if died > 0 && 3*(died+1) >= all {
@@ -54,6 +54,9 @@ SELECT 1 FROM worker w
    AND CASE $3
        WHEN 'refused' THEN w.expires_at - $4 * interval '1 millisecond' < clock_timestamp() - $5 * interval '1 millisecond'
        WHEN 'superseded' THEN EXISTS (SELECT FROM worker n WHERE n.worker_id > w.worker_id AND (n.pod = w.pod OR n.addr = w.addr))
+       WHEN 'unreachable' THEN w.expires_at > clock_timestamp() AND EXISTS (SELECT FROM shard_lease l WHERE l.owner = w.worker_id)
+            AND EXISTS (SELECT FROM worker p WHERE p.worker_id <> w.worker_id AND p.state = 1 AND $7 = ANY(p.roles)
+                           AND p.expires_at > clock_timestamp())
        WHEN 'stuck' THEN w.worker_id = $2 AND NOT EXISTS (
             SELECT FROM pg_stat_activity a WHERE a.application_name = $6 AND a.datname = current_database()
                AND a.state = 'active' AND a.wait_event_type IS DISTINCT FROM 'Client'
@@ -78,7 +81,8 @@ SELECT shard_id, owner FROM shard_lease WHERE space = $1 AND owner = $2 ORDER BY
 			}
 		}
 		var one int
-		err := tx.QueryRow(ctx, suspect, worker, r.me, why.sql(), ms(r.timing.ttl), ms(since), ApplicationName(worker)).Scan(&one)
+		err := tx.QueryRow(ctx, suspect, worker, r.me, why.sql(), ms(r.timing.ttl), ms(since), ApplicationName(worker),
+			RolePersister).Scan(&one)
 		if errors.Is(err, pgx.ErrNoRows) {
 			return errNotSuspect
 		}

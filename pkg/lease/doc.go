@@ -46,6 +46,8 @@
 //   - A lane hangs while the heart beats: the worker notices by [Progress] and shoots itself after 3.5 s, under the same
 //     bound, and not while it is the server that keeps its lanes waiting. Nobody else can tell: a request that waits long
 //     may wait for many reasons.
+//   - A worker is reached by nobody though its heart beats: when neither the observer nor a second peer gets an answer out
+//     of it, twice, its shards are given to another persister if there is one, under the same bound.
 //   - The database pauses: all stand still, and go on together.
 //   - The nudge is lost: the heartbeat, once a second, brings the same news.
 //   - Two balancers: both write by compare-and-set on epoch and empty target; one of them writes nothing.

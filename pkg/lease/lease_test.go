@@ -42,6 +42,7 @@ type cluster struct {
 	mu    sync.Mutex
 	peers map[string]*Manager
 	down  map[string]bool // addresses that refuse dials
+	deaf  map[string]bool // addresses that answer nothing
 	calls []call          // of all holders, in order
 }
 
@@ -75,7 +76,7 @@ CREATE FUNCTION audit() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
 END $$;
 CREATE TRIGGER audit BEFORE UPDATE ON shard_lease FOR EACH ROW EXECUTE FUNCTION audit();`)
 	require.NoError(t, err)
-	c := &cluster{t: t, uri: uri, db: db, peers: map[string]*Manager{}, down: map[string]bool{}}
+	c := &cluster{t: t, uri: uri, db: db, peers: map[string]*Manager{}, down: map[string]bool{}, deaf: map[string]bool{}}
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), time.Minute)
 		defer cancel()
@@ -119,8 +120,11 @@ func (c *cluster) Nudge(_ context.Context, addr string) error {
 func (c *cluster) Probe(_ context.Context, via, target string, id int64) (bool, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.down[via] {
+	if c.down[via] || c.deaf[via] {
 		return false, errors.New("connection refused")
+	}
+	if c.deaf[target] {
+		return false, ErrNoAnswer
 	}
 	return c.down[target] || c.peers[target] == nil || c.peers[target].ID() != id, nil
 }
@@ -130,6 +134,15 @@ func (c *cluster) refuse(addr string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.down[addr] = true
+}
+
+// deafen makes addresses answer nothing, to nobody; or to everybody again.
+func (c *cluster) deafen(deaf bool, nodes ...*node) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, n := range nodes {
+		c.deaf[n.addr] = deaf
+	}
 }
 
 func (c *cluster) record(worker int64, what string, shard int, epoch int64) {

@@ -21,6 +21,8 @@ var (
 	ErrDeclaredDead = errors.New("another worker declared this one dead")
 	// errStuck is the ErrDeclaredDead of a worker that declared itself dead.
 	errStuck = fmt.Errorf("shards made no progress: %w", ErrDeclaredDead)
+	// ErrNoAnswer is in the error of a [Peer.Probe] whose target stayed mute.
+	ErrNoAnswer = errors.New("the worker does not answer")
 	// ErrStopped is returned by what needs Run once Run has returned.
 	ErrStopped = errors.New("the lease manager has stopped")
 	// ErrNoSuchShard is returned for a shard that has no row.

@@ -63,7 +63,8 @@ type Peer interface {
 	// Nudge makes the worker at addr call [Manager.Nudged].
 	Nudge(ctx context.Context, addr string) error
 	// Probe asks the worker at viaAddr to dial targetAddr; with viaAddr "" this process dials itself. dead is true if
-	// the dial was refused or reset, or if a worker other than targetID answered. An error means that it is not known.
+	// the dial was refused or reset, or if a worker other than targetID answered. ErrNoAnswer means that whoever dialled
+	// got no answer within a second; any other error, that it is not known.
 	Probe(ctx context.Context, viaAddr, targetAddr string, targetID int64) (dead bool, err error)
 }
 

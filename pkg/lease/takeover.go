@@ -19,6 +19,10 @@ const (
 	// Expired: its heartbeat did, on the database clock. Acted on if it still is 250 ms later. When that would be a third
 	// of all workers within one time to live, only those are declared dead that no dial reaches either.
 	Expired
+	// Unreachable: it answers no request, though its heart beats. Acted on if neither this worker nor a second peer gets
+	// an answer out of it, twice, and if it owns shards that another persister could serve; never on a third of all
+	// workers within one time to live.
+	Unreachable
 
 	silent // expired, and a dial was not answered
 	stuck  // its own evidence: a lane makes no progress
@@ -32,6 +36,8 @@ func (e Evidence) sql() string {
 		return "refused"
 	case OtherWorker:
 		return "superseded"
+	case Unreachable:
+		return "unreachable"
 	case silent:
 		return "silent"
 	case stuck:
@@ -42,7 +48,7 @@ func (e Evidence) sql() string {
 }
 
 // weak says that many may look so at once for a cause that isn't theirs.
-func (e Evidence) weak() bool { return e == Expired || e == stuck }
+func (e Evidence) weak() bool { return e == Expired || e == Unreachable || e == stuck }
 
 // suspicion is what somebody holds against a worker.
 type suspicion struct {
@@ -108,6 +114,9 @@ func (m *Manager) investigate(ctx context.Context, s suspicion) {
 // confirm waits, then has somebody else dial a worker that refused; without anybody else this worker dials again. An
 // expired heartbeat only gets the time: after a pause of the database the others' may be right behind ours.
 func (m *Manager) confirm(ctx context.Context, s suspicion, w Worker) bool {
+	if s.why == Unreachable {
+		return m.mute(ctx, w) && sleep(ctx, m.timing.confirm) && m.mute(ctx, w)
+	}
 	if !sleep(ctx, m.timing.confirm-time.Since(s.since)) {
 		return false
 	}
@@ -121,15 +130,7 @@ func (m *Manager) confirm(ctx context.Context, s suspicion, w Worker) bool {
 	if _, ok := t.Worker(s.worker); !ok {
 		return false // somebody was faster
 	}
-	var seconds []string
-	for _, p := range t.Workers() {
-		if p.ID != m.id && p.ID != s.worker && p.State == Live && !p.expired {
-			seconds = append(seconds, p.Addr)
-		}
-	}
-	rand.Shuffle(len(seconds), func(i, j int) { seconds[i], seconds[j] = seconds[j], seconds[i] })
-	seconds = append(seconds[:min(len(seconds), 2)], "")
-	for _, via := range seconds {
+	for _, via := range append(m.seconds(w, 2), "") {
 		tctx, cancel := context.WithTimeout(ctx, m.timing.probe)
 		dead, err := m.peer.Probe(tctx, via, w.Addr, w.ID)
 		cancel()
@@ -138,6 +139,49 @@ func (m *Manager) confirm(ctx context.Context, s suspicion, w Worker) bool {
 		}
 	}
 	return false
+}
+
+// seconds returns the addresses of up to n live workers who could dial another in this one's place.
+func (m *Manager) seconds(other Worker, n int) []string {
+	var all []string
+	for _, p := range m.Table().Workers() {
+		if p.ID != m.id && p.ID != other.ID && p.State == Live && !p.expired {
+			all = append(all, p.Addr)
+		}
+	}
+	rand.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+	return all[:min(len(all), n)]
+}
+
+// mute says that neither this worker nor, if there are others, one of them gets an answer from a worker. If anybody
+// gets one, or nobody else answers this worker either, it is not.
+func (m *Manager) mute(ctx context.Context, w Worker) bool {
+	if m.peer == nil {
+		return false
+	}
+	seconds := m.seconds(w, 2)
+	tctx, cancel := context.WithTimeout(ctx, 2*m.timing.probe)
+	defer cancel()
+	verdicts := make(chan error, len(seconds)+1)
+	for _, via := range append(seconds, "") {
+		go func() {
+			dead, err := m.peer.Probe(tctx, via, w.Addr, w.ID)
+			if err == nil && dead {
+				err = ErrNoAnswer
+			}
+			verdicts <- err
+		}()
+	}
+	witnesses := 0
+	for range len(seconds) + 1 {
+		switch err := <-verdicts; {
+		case err == nil:
+			return false
+		case errors.Is(err, ErrNoAnswer):
+			witnesses++
+		}
+	}
+	return ctx.Err() == nil && witnesses >= min(2, len(seconds)+1)
 }
 
 // unanswered says that a dial of the worker, by this one, failed or stayed without an answer.

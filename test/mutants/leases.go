@@ -140,4 +140,16 @@ var leases = []mutant{
 		old:  "if rooms.version != a.life.mapVersion ||", new: "if",
 		pkg: "./pkg/lease", test: "TestTheMapIsAsNewAsTheEpoch",
 	},
+	{
+		name: "who reaches nobody takes another for unreachable",
+		file: "pkg/lease/takeover.go",
+		old:  "witnesses >= min(2, len(seconds)+1)", new: "witnesses >= 1",
+		pkg: "./pkg/lease", test: "TestWhoIsReachedByAnybodyIsNotMute",
+	},
+	{
+		name: "the only persister may be taken for unreachable",
+		file: deathFile,
+		old:  "WHERE p.worker_id <> w.worker_id AND p.state", new: "WHERE p.state",
+		pkg: "./pkg/lease", test: "TestUnreachableIsOnlyWhoseShardsAnotherCanServe",
+	},
 }
