@@ -56,9 +56,7 @@ func (d directory) Awaited(ctx context.Context, role string) (bool, error) {
 func (d directory) Changed() <-chan struct{} { return d.m.Changed() }
 
 func (d directory) Suspect(worker int64, why route.Evidence) {
-	if why == route.OtherWorker {
-		d.m.Suspect(worker, lease.OtherWorker)
-		return
-	}
-	d.m.Suspect(worker, lease.Refused)
+	d.m.Suspect(worker, map[route.Evidence]lease.Evidence{
+		route.Refused: lease.Refused, route.OtherWorker: lease.OtherWorker, route.Silent: lease.Unreachable,
+	}[why])
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -110,7 +111,11 @@ func (f *Forwarder) classify(ctx context.Context, to Worker, err error) (verdict
 	case ctx.Err() != nil:
 		return failed, hint{}, ctx.Err()
 	case isDialError(err):
-		f.dir.Suspect(to.ID, Refused)
+		why := Refused
+		if timeout := net.Error(nil); errors.As(err, &timeout) && timeout.Timeout() {
+			why = Silent
+		}
+		f.dir.Suspect(to.ID, why)
 		return refused, hint{}, nil
 	default:
 		// A kept connection may have been closed for reasons of its own; if the worker is dead, the next dial tells.

@@ -40,11 +40,11 @@ type Place struct {
 type Evidence int
 
 const (
-	// Refused: a dial was refused, reset or not answered.
+	// Refused: a dial was refused or reset.
 	Refused Evidence = iota
 	// OtherWorker: another worker, or something else, answers at its address.
 	OtherWorker
-	// Silent: it shows no sign of life on a connection that it accepted.
+	// Silent: a dial was not answered, or it shows no sign of life on a connection.
 	Silent
 )
 

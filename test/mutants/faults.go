@@ -98,4 +98,16 @@ var faults = []mutant{
 		old:  "\t_ = m.beatLoop(ctx)\n", new: "\t<-ctx.Done()\n",
 		pkg: "./pkg/lease", test: "TestWhoWasDeclaredDeadStillLearnsWhoHasItsShards",
 	},
+	{
+		name: "a dial that hangs is taken for a refusal",
+		file: "pkg/route/attempt.go",
+		old:  "\t\t\twhy = Silent\n", new: "",
+		pkg: "./pkg/route", test: "TestADialThatHangsIsNotOneThatIsRefused",
+	},
+	{
+		name: "a peer that does not answer speaks for the worker it was to dial",
+		file: "pkg/app/peer.go",
+		old:  "bounded.Err() != nil && ctx.Err() == nil", new: "bounded.Err() != nil",
+		pkg: "./pkg/app", test: "TestProbes",
+	},
 }
