@@ -9,6 +9,9 @@ import (
 // commitTimeout bounds one transaction. After it the connection is closed, and the outcome is unknown.
 const commitTimeout = 10 * time.Second
 
+// errOutlived is why the outcome of a block that was committed is unknown.
+var errOutlived = errors.New("the database has another past since the block was committed")
+
 // commitBlocks is the committer: one block at a time, until working ends.
 func (l *lane) commitBlocks(ctx, working context.Context) {
 	defer l.pipe.close(context.WithoutCancel(working))
@@ -33,12 +36,16 @@ func (l *lane) commitBlocks(ctx, working context.Context) {
 // the process is to end.
 func (l *lane) persist(ctx, working context.Context, b *block) outcome {
 	o := l.try(working, b)
+	if o.verdict == committed && b.generation != l.leases.Generation() {
+		// Whether it has come over into the new generation remains to be seen.
+		o = outcome{verdict: unknown, err: errOutlived}
+	}
 	switch o.verdict {
 	case unknown:
 		l.log.Warn("the outcome of a block is unknown: looking", "events", len(b.entries), "error", o.err)
 		l.meter.failed(unknown)
 		o = l.lookUp(ctx, working, b, o)
-	case lost:
+	case lost, stale:
 		l.refresh(working)
 	case repeated:
 		bounded, cancel := context.WithTimeout(working, commitTimeout)

@@ -198,16 +198,6 @@ func TestNewOwnerContinuesTheRoom(t *testing.T) {
 			AND f.depth = e.depth + 1 AND f.owner > e.owner AND f.epoch > e.epoch`))
 }
 
-func TestAnotherGenerationStopsThePersister(t *testing.T) {
-	t.Parallel()
-	p := newPersister(t)
-	room := p.newRoom(t)
-	p.db.exec(t, "UPDATE cluster_state SET generation = 2")
-	require.Equal(t, 503, p.send(t, room, alice, "one").status)
-	require.ErrorContains(t, p.stop(), "MX002")
-	require.Zero(t, messages(t, p.db, room))
-}
-
 func TestAnotherDatabaseIsNotWrittenTo(t *testing.T) {
 	t.Parallel()
 	db := newDatabase(t)

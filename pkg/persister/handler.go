@@ -36,7 +36,7 @@ type roomHandler func(http.ResponseWriter, *http.Request, caller, id.RoomID) err
 
 // Handler serves the writes of rooms of the client-server API, under r0 and v3: send, state and redact; join, invite, leave,
 // kick, ban and unban of /rooms/{roomId}; /join/{roomIdOrAlias} and
-// /knock/{roomIdOrAlias}; [CreateRoomPath] and [RetireRoomPath]. The identity is in the request's
+// /knock/{roomIdOrAlias}; [CreateRoomPath], [RetireRoomPath] and [CopiesPath]. The identity is in the request's
 // context (internalauth). Who does not own the room's shard answers 421 with the headers of package route.
 func (p *Persister) Handler() http.Handler {
 	mux := http.NewServeMux()
@@ -58,6 +58,7 @@ func (p *Persister) Handler() http.Handler {
 	}
 	mux.Handle("POST "+CreateRoomPath, p.authenticated(p.createRoom))
 	mux.Handle("POST "+RetireRoomPath, p.authenticated(p.retireRoom))
+	mux.HandleFunc("POST "+CopiesPath, p.takeCopies)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { mxhttp.WriteError(w, r, mxerr.Unrecognized()) })
 	return mux
 }
@@ -191,7 +192,7 @@ func (p *Persister) write(ctx context.Context, w *write) (id.EventID, error) {
 	a := p.lane(w.shard).submit(w)
 	switch {
 	case errors.Is(a.err, errNotOwner):
-		return "", p.elsewhere(w.shard)
+		return "", p.elsewhere(p.opts.Leases.ShardOf(w.room)) // which may be another by now
 	case errors.Is(a.err, errStopped):
 		return "", mxerr.Unavailable(time.Second, "This worker is stopping")
 	case !a.remembered:

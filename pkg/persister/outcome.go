@@ -24,7 +24,8 @@ type verdict int
 const (
 	committed  verdict = iota
 	lost               // not written: leases were lost
-	stale              // not written: the database is of another generation
+	stale              // not written: the database is of another generation than this worker knew
+	foreign            // not written: it is another database
 	repeated           // not written: some deduplication key was there already
 	poisoned           // not written: the database refuses some write, or fails over it
 	contended          // not written: some statement waited for a lock, or ran, for too long
@@ -33,7 +34,7 @@ const (
 )
 
 func (v verdict) String() string {
-	return [...]string{"committed", "lost", "stale", "repeated", "poisoned", "contended", "not_written", "unknown"}[v]
+	return [...]string{"committed", "lost", "stale", "foreign", "repeated", "poisoned", "contended", "not_written", "unknown"}[v]
 }
 
 // errNotSent wraps errors from before anything of a block was sent.
@@ -49,7 +50,7 @@ func judge(err error) outcome {
 	case err == nil:
 		return outcome{verdict: committed}
 	case errors.Is(err, errOtherDatabase):
-		return outcome{verdict: stale, err: err}
+		return outcome{verdict: foreign, err: err}
 	case errors.Is(err, errNotSent):
 		return outcome{verdict: notWritten, err: err}
 	case !errors.As(err, &pg) || pg.SeverityUnlocalized != "ERROR" || ofClass(pg, "08", "57P", "58", "40003"):

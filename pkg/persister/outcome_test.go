@@ -26,9 +26,10 @@ func TestJudge(t *testing.T) {
 	}{
 		"no error":                         {nil, committed},
 		"never sent":                       {fmt.Errorf("%w: %w", errNotSent, io.EOF), notWritten},
-		"another database":                 {fmt.Errorf("%w: %w", errNotSent, errOtherDatabase), stale},
+		"another database":                 {fmt.Errorf("%w: %w", errNotSent, errOtherDatabase), foreign},
 		"leases lost":                      {server("ERROR", "MX001", "3,17", ""), lost},
 		"another generation":               {server("ERROR", "MX002", "", ""), stale},
+		"a barrier is due":                 {server("ERROR", "MX003", "", ""), notWritten},
 		"a key that is there":              {server("ERROR", "23505", "", "request_dedupe_20000"), repeated},
 		"any other unique violation":       {server("ERROR", "23505", "", "event_03"), poisoned},
 		"bad data":                         {server("ERROR", "22021", "", ""), poisoned},

@@ -19,14 +19,18 @@ type session struct {
 	leases     Leases
 	worker     int64
 	databaseID string
-	generation int64
 	conn       *pgx.Conn
 }
 
-var errOtherDatabase = errors.New("the database is not the one that this worker started with")
+var (
+	errOtherDatabase = errors.New("the database is not the one that this worker started with")
+	// errFormer is of a former primary, or of a backup that is not the homeserver's database yet: what stands there counts
+	// no more.
+	errFormer = errors.New("the server has an older generation of the database than is known")
+)
 
-// ready connects if the session is not connected, and makes sure that it is the same database as ever: worker ids and
-// epochs mean nothing in another one.
+// ready connects if the session is not connected, and makes sure that it is the same database as ever, for worker ids and
+// epochs mean nothing in another one, and of no older generation than is known.
 func (s *session) ready(ctx context.Context) error {
 	if s.conn != nil && !s.conn.IsClosed() {
 		return nil
@@ -36,9 +40,14 @@ func (s *session) ready(ctx context.Context) error {
 		return fmt.Errorf("connect a lane: %w", err)
 	}
 	var databaseID string
-	err = conn.QueryRow(ctx, "SELECT database_id::text FROM cluster_state").Scan(&databaseID)
-	if err == nil && databaseID != s.databaseID {
+	var generation int64
+	err = conn.QueryRow(ctx, "SELECT database_id::text, generation FROM cluster_state").Scan(&databaseID, &generation)
+	switch {
+	case err != nil:
+	case databaseID != s.databaseID:
 		err = errOtherDatabase
+	case generation < s.leases.Generation():
+		err = errFormer
 	}
 	if err == nil {
 		// A plan made while a table was empty must not scan it when it is full.
@@ -72,6 +81,7 @@ func (s *session) commit(ctx context.Context, b *block) error {
 	if err := s.ready(ctx); err != nil {
 		return fmt.Errorf("%w: %w", errNotSent, err)
 	}
+	b.generation = s.leases.Generation()
 	results := s.conn.SendBatch(ctx, s.pipeline(b))
 	begun := results.QueryRow().Scan(&b.number)
 	closed := results.Close()
@@ -84,6 +94,7 @@ func (s *session) resolve(ctx context.Context, b *block) (bool, error) {
 	if _, err := s.leases.Raise(ctx, b.shards); err != nil {
 		return false, fmt.Errorf("raise epochs: %w", err)
 	}
+	b.generation = s.leases.Generation()
 	if err := s.ready(ctx); err != nil {
 		return false, err
 	}
@@ -104,7 +115,7 @@ func (s *session) pipeline(b *block) *pgx.Batch {
 	batch := &pgx.Batch{}
 	shards, epochs := b.leases()
 	c := columnsOf(b)
-	batch.Queue(sqlBegin, s.worker, shards, epochs, s.generation, c.touched.rooms, c.touched.userShards)
+	batch.Queue(sqlBegin, s.worker, shards, epochs, b.generation, c.touched.rooms, c.touched.userShards)
 	e := &c.events
 	batch.Queue(sqlEvents, s.worker, e.slot, e.room, e.i, e.event, e.evType, e.stateKey, e.sender, e.depth, e.shard,
 		e.epoch, e.device, e.txn, e.json)

@@ -18,7 +18,7 @@ func (l *lane) settle(s settled) error {
 	case committed:
 		l.conclude(b)
 		return nil
-	case stale:
+	case foreign:
 		l.restart(b, l.dissolve())
 		return fmt.Errorf("commit a block: %w", s.outcome.err)
 	case unknown:
@@ -51,7 +51,7 @@ func (l *lane) settle(s settled) error {
 			l.halve(b, s.outcome.err)
 		}
 		l.rest()
-	case notWritten:
+	case stale, notWritten:
 		l.rest()
 	}
 	l.restart(b, l.dissolve())
@@ -71,11 +71,20 @@ func (l *lane) conclude(b *block) {
 	for i, event := range b.answers() {
 		w := b.writes[i]
 		delete(l.inFlight, w.key)
-		l.memory.put(w.key, event)
+		if b.generation == l.leases.Generation() {
+			l.memory.put(w.key, event)
+		}
 		l.queue.finish(w, answer{event: event})
 	}
 	for _, r := range b.riders {
 		l.queue.finish(r.write, r.answer)
+	}
+	for i, e := range b.entries {
+		e.room.at = int64(b.position(i))
+	}
+	for _, c := range b.copies {
+		c.copied.position = int64(b.position(c.head))
+		c.to.add(c.copied)
 	}
 	for _, r := range b.rooms {
 		if r.tail == b {
@@ -131,6 +140,9 @@ func (l *lane) restart(blocks ...*block) {
 	for _, b := range blocks {
 		for _, r := range b.riders {
 			again = append(again, r.write)
+		}
+		for _, c := range b.copies {
+			c.to.add(nil)
 		}
 		for _, r := range b.rooms {
 			r.tail = nil
