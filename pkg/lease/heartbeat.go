@@ -156,17 +156,23 @@ func (m *Manager) beat(ctx context.Context, conn *pgxpool.Conn) (err error) {
 	}
 	m.generation.Store(a.life.generation) // after the table: what is held of the life before counts no more
 	m.mu.Unlock()
+	m.credit(sent, a.soonest)
+	return nil
+}
+
+// credit counts a heartbeat that was answered just now and sent then: own leases last for the fence's time from when it
+// was sent, not from when the answer came, which may have been long on its way.
+func (m *Manager) credit(sent int64, soonest *int64) {
 	if last := m.beaten.Swap(sent); sent-last > int64(m.timing.heartbeat*3/2) {
 		m.steady.Store(sent)
 	}
 	m.fence.Store(sent + int64(m.timing.fence))
 	m.missed.Store(0)
-	if a.soonest != nil {
-		if left := time.Duration(*a.soonest) * time.Millisecond; left < m.timing.heartbeat {
+	if soonest != nil {
+		if left := time.Duration(*soonest) * time.Millisecond; left < m.timing.heartbeat {
 			m.missed.Store(m.elapsed() + int64(left+5*time.Millisecond))
 		}
 	}
-	return nil
 }
 
 // finish fails those who wait for a beat that could not be sent.

@@ -76,17 +76,21 @@ func (m *Manager) bury(ctx context.Context) {
 	for _, w := range workers { // by id
 		newest["pod "+w.Pod], newest["addr "+w.Addr] = w.ID, w.ID
 	}
-	steady := time.Duration(m.elapsed() - m.steady.Load())
 	for _, w := range workers {
 		switch {
 		case w.ID == m.id:
 		case newest["pod "+w.Pod] != w.ID, newest["addr "+w.Addr] != w.ID:
 			m.investigate(ctx, suspicion{w.ID, OtherWorker, time.Now()})
-		case w.expired && steady >= m.timing.ttl:
-			// Not before own heartbeats went well for as long: after a pause of the database everybody looks dead.
+		case w.expired && m.collected():
 			m.investigate(ctx, suspicion{w.ID, Expired, time.Now()})
 		}
 	}
+}
+
+// collected says that own heartbeats have gone well for a time to live: after a pause of the database, or of the network,
+// everybody looks dead.
+func (m *Manager) collected() bool {
+	return time.Duration(m.elapsed()-m.steady.Load()) >= m.timing.ttl
 }
 
 // investigate looks into a suspicion, one at a time for a worker.
@@ -115,7 +119,7 @@ func (m *Manager) investigate(ctx context.Context, s suspicion) {
 // expired heartbeat only gets the time: after a pause of the database the others' may be right behind ours.
 func (m *Manager) confirm(ctx context.Context, s suspicion, w Worker) bool {
 	if s.why == Unreachable {
-		return m.mute(ctx, w) && sleep(ctx, m.timing.confirm) && m.mute(ctx, w)
+		return m.collected() && m.mute(ctx, w) && sleep(ctx, m.timing.confirm) && m.mute(ctx, w)
 	}
 	if !sleep(ctx, m.timing.confirm-time.Since(s.since)) {
 		return false

@@ -12,14 +12,16 @@ func TestAWorkerThatNobodyReachesLosesItsShards(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c := newCluster(t)
-			a, b := c.join("a", patient), c.join("b", patient)
+			a, b := c.join("a", timing{}), c.join("b", timing{})
 			if second {
-				c.join("g", patient, "gateway")
+				c.join("g", timing{}, "gateway")
 			}
 			c.eventually("even", func() bool { return c.settled(a, b) })
 			c.deafen(true, a)
-			b.Suspect(a.ID(), Unreachable)
-			c.eventually("b has all", func() bool { return c.settled(b) })
+			c.eventually("b has all", func() bool {
+				b.Suspect(a.ID(), Unreachable) // as every request that stays without an answer says
+				return c.settled(b)
+			})
 			require.ErrorIs(t, <-a.err, ErrDeclaredDead)
 			require.Equal(t, 1, c.count(`SELECT count(*) FROM worker WHERE died_of = 'unreachable'`))
 		})

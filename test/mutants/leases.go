@@ -95,7 +95,7 @@ var leases = []mutant{
 	{
 		name: "a backup is not told by an epoch that shrank",
 		file: "pkg/lease/heartbeat.go",
-		old:  "if found && err == nil", new: "if false && err == nil",
+		old:  "if found && err == nil", new: "if found = false; found && err == nil",
 		pkg: "./pkg/lease", test: "TestARestoredBackupIsToldByMemory",
 	},
 	{
@@ -151,5 +151,17 @@ var leases = []mutant{
 		file: deathFile,
 		old:  "WHERE p.worker_id <> w.worker_id AND p.state", new: "WHERE p.state",
 		pkg: "./pkg/lease", test: "TestUnreachableIsOnlyWhoseShardsAnotherCanServe",
+	},
+	{
+		name: "own leases last from when the heartbeat was answered",
+		file: "pkg/lease/heartbeat.go",
+		old:  "m.fence.Store(sent + int64(m.timing.fence))", new: "m.fence.Store(m.elapsed() + int64(m.timing.fence))",
+		pkg: "./pkg/lease", test: "TestOwnLeasesLastTwoAndAHalfSecondsFromWhenTheHeartbeatWasSent",
+	},
+	{
+		name: "who paused judges others at once",
+		file: "pkg/lease/heartbeat.go",
+		old:  "m.steady.Store(sent)", new: "_ = last",
+		pkg: "./pkg/lease", test: "TestOnlyWhoseHeartbeatsAreOnTimeJudges",
 	},
 }
