@@ -35,3 +35,15 @@ func (m *membership) live(ctx context.Context) error {
 		return nil
 	}
 }
+
+// resets has forgotten what was read of a database that turned out to have another past. The follower of the horizon hears
+// of it by itself, and has its own listeners forget.
+func (w *worker) resets(context.Context) error {
+	w.lease.OnReset(func(int64) {
+		w.pool.Reset() // an idle connection may lead to a former primary
+		if w.gateway != nil {
+			w.gateway.Reset()
+		}
+	})
+	return nil
+}

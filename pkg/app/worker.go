@@ -108,7 +108,7 @@ func (w *worker) build(ctx context.Context) error {
 		return err
 	}
 	w.group.Add("probes", w.probe.run)
-	for _, step := range []func(context.Context) error{w.secrets, w.database, w.join, w.signing, w.positions, w.routing, w.roles, w.finish} {
+	for _, step := range []func(context.Context) error{w.secrets, w.database, w.join, w.signing, w.positions, w.routing, w.roles, w.resets, w.finish} {
 		if err := step(ctx); err != nil {
 			return err
 		}
@@ -207,7 +207,7 @@ func (w *worker) positions(context.Context) error {
 	for role := range w.has {
 		if needs[role].announcer && w.announcer == nil {
 			w.announcer = horizon.NewAnnouncer(horizon.AnnouncerConfig{
-				URI: w.cfg.PostgresURI.Reveal(), Pool: w.pool, Bus: w.bus, WorkerID: w.lease.ID(),
+				URI: w.cfg.PostgresURI.Reveal(), DatabaseID: w.db.DatabaseID, Pool: w.pool, Bus: w.bus, WorkerID: w.lease.ID(),
 				ApplicationName: "myelin-announcer", Log: w.log,
 			})
 			w.group.Add("announcer", w.announcer.Run, "leases")

@@ -16,7 +16,6 @@ import (
 )
 
 const (
-	minSpacing  = 5 * time.Millisecond   // between rounds, however many pokes
 	heldSpacing = 20 * time.Millisecond  // while a block in flight holds P back: its abort pokes nobody
 	idleSpacing = 250 * time.Millisecond // without a poke
 	retryAfter  = 250 * time.Millisecond // after an error
@@ -28,6 +27,8 @@ const (
 type AnnouncerConfig struct {
 	// URI of the database, not of a pooler: the announcing session must be one backend.
 	URI string
+	// DatabaseID is the only database that is announced; empty: whatever is there.
+	DatabaseID string
 	// Pool serves what needs no session: looking at the term while another worker announces, and pruning.
 	Pool *pgxpool.Pool
 	Bus  *bus.Bus
@@ -83,7 +84,7 @@ func (a *Announcer) Run(ctx context.Context) error {
 func (a *Announcer) announce(ctx context.Context) error {
 	beginning, cancel := context.WithTimeout(ctx, beginLimit)
 	defer cancel()
-	conn, err := postgres.Connect(beginning, a.cfg.URI, a.cfg.ApplicationName)
+	conn, err := postgres.Session(beginning, a.cfg.URI, postgres.Options{ApplicationName: a.cfg.ApplicationName, DatabaseID: a.cfg.DatabaseID})
 	if err != nil {
 		return fmt.Errorf("connect: %w", err)
 	}
@@ -129,8 +130,10 @@ func (a *Announcer) serve(ctx context.Context, c *closer) error {
 
 	renewed := time.Now()
 	var standing hold
+	var rounds pace
 	for {
 		now := time.Now()
+		rounds.begin(now)
 		s, err := a.round(ctx, c, &renewed)
 		if err != nil {
 			return err
@@ -144,7 +147,7 @@ func (a *Announcer) serve(ctx context.Context, c *closer) error {
 				return err
 			}
 		}
-		if !a.rest(ctx, now, s, c) {
+		if !a.rest(ctx, rounds, s, c) {
 			return ctx.Err()
 		}
 	}
@@ -191,7 +194,7 @@ func (a *Announcer) end(ctx context.Context, c *closer) error {
 }
 
 // rest waits for the next round's time; false if ctx ended.
-func (a *Announcer) rest(ctx context.Context, started time.Time, s step, c *closer) bool {
+func (a *Announcer) rest(ctx context.Context, rounds pace, s step, c *closer) bool {
 	if s.more {
 		return ctx.Err() == nil
 	}
@@ -211,7 +214,7 @@ func (a *Announcer) rest(ctx context.Context, started time.Time, s step, c *clos
 		return true
 	case <-a.pokes:
 	}
-	sleep(ctx, minSpacing-time.Since(started))
+	sleep(ctx, rounds.left(time.Now()))
 	return ctx.Err() == nil
 }
 

@@ -110,4 +110,16 @@ var faults = []mutant{
 		old:  "bounded.Err() != nil && ctx.Err() == nil", new: "bounded.Err() != nil",
 		pkg: "./pkg/app", test: "TestProbes",
 	},
+	{
+		name: "an announcer announces any Myelin database",
+		file: "pkg/horizon/announcer.go",
+		old:  "DatabaseID: a.cfg.DatabaseID}", new: "DatabaseID: \"\"}",
+		pkg: "./pkg/horizon", test: "TestAnotherDatabaseIsNotAnnounced",
+	},
+	{
+		name: "tokens of a lost history are believed",
+		file: "pkg/gateway/tokens.go",
+		old:  "\tt.cache.InvalidateAll()\n", new: "",
+		pkg: "./pkg/gateway", test: "TestAResetForgetsAllTokens",
+	},
 }
