@@ -55,7 +55,7 @@ func (f *Forwarder) attempt(ctx context.Context, to Worker, epoch int64, q *Requ
 	if q.Room != "" {
 		pulse = ownerPulse
 	}
-	r, listener := listen(r, to, pulse, watched.cancel)
+	r, listener := listen(r, to, pulse, func() { f.dir.Suspect(to.ID, Silent) }, watched.cancel)
 	defer listener.end()
 	r.URL.Scheme, r.URL.Host = "http", to.Addr
 	r.Header.Set(HeaderTo, strconv.FormatInt(to.ID, 10))
@@ -103,7 +103,6 @@ func (f *Forwarder) classify(ctx context.Context, to Worker, err error) (verdict
 	case errors.Is(context.Cause(ctx), errGone):
 		return lost, hint{}, nil
 	case errors.Is(context.Cause(ctx), errSilent):
-		f.dir.Suspect(to.ID, Silent)
 		if t, ok := f.client.(interface{ CloseIdleConnections() }); ok {
 			t.CloseIdleConnections() // others that lead there may be as dead; new ones cost little
 		}

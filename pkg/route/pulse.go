@@ -10,6 +10,7 @@ import (
 	"net/textproto"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -103,16 +104,21 @@ func (p *pulsing) FlushError() error {
 
 func (p *pulsing) Unwrap() http.ResponseWriter { return p.ResponseWriter }
 
-// A listener cancels an attempt when the worker is silent for too long.
+// A listener makes a worker suspect that has been silent for half of the limit, and cancels its attempt after all of it.
 type listener struct {
-	limit time.Duration
-	timer *time.Timer
+	limit   time.Duration
+	timer   *time.Timer
+	suspect func()
+	cancel  context.CancelCauseFunc
+	strikes atomic.Int32
 }
 
 // listen asks r's worker for pulses, if it can send them, and starts to listen. Call end when the attempt has ended.
-func listen(r *http.Request, to Worker, pulse time.Duration, cancel context.CancelCauseFunc) (*http.Request, *listener) {
-	l := &listener{limit: max(minSilence, 5*pulse/2)}
-	l.timer = time.AfterFunc(l.limit, func() { cancel(errSilent) })
+func listen(r *http.Request, to Worker, pulse time.Duration, suspect func(), cancel context.CancelCauseFunc) (*http.Request, *listener) {
+	l := &listener{limit: max(minSilence, 5*pulse/2), suspect: suspect, cancel: cancel}
+	known := make(chan struct{}) // is the timer to whom it calls
+	l.timer = time.AfterFunc(l.limit/2, func() { <-known; l.strike() })
+	close(known)
 	if !to.Pulses {
 		l.end()
 		return r, l
@@ -120,10 +126,24 @@ func listen(r *http.Request, to Worker, pulse time.Duration, cancel context.Canc
 	r.Header.Set(HeaderPulse, strconv.FormatInt(pulse.Milliseconds(), 10))
 	return r.WithContext(httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{
 		Got1xxResponse: func(int, textproto.MIMEHeader) error {
-			l.timer.Reset(l.limit)
+			l.heard()
 			return nil
 		},
 	})), l
+}
+
+func (l *listener) strike() {
+	if l.strikes.Add(1) == 1 {
+		l.suspect()
+		l.timer.Reset(l.limit / 2)
+		return
+	}
+	l.cancel(errSilent)
+}
+
+func (l *listener) heard() {
+	l.strikes.Store(0)
+	l.timer.Reset(l.limit / 2)
 }
 
 func (l *listener) end() { l.timer.Stop() }
@@ -136,7 +156,7 @@ type body struct {
 }
 
 func (b *body) Read(p []byte) (int, error) {
-	b.timer.Reset(b.limit)
+	b.heard()
 	defer b.timer.Stop()
 	return b.Reader.Read(p)
 }

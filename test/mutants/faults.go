@@ -29,13 +29,13 @@ var faults = []mutant{
 	{
 		name: "a request waits for a worker that shows no sign of life",
 		file: "pkg/route/pulse.go",
-		old:  "time.AfterFunc(l.limit, func() { cancel(errSilent) })", new: "time.AfterFunc(l.limit, func() {})",
+		old:  "\tl.cancel(errSilent)\n", new: "",
 		pkg: "./pkg/route", test: "TestASilentConnectionIsGivenUpAndTheRequestSentAgain",
 	},
 	{
 		name: "a pulse counts for nothing",
 		file: "pkg/route/pulse.go",
-		old:  "\t\t\tl.timer.Reset(l.limit)\n", new: "",
+		old:  "\t\t\tl.heard()\n", new: "",
 		pkg: "./pkg/route", test: "TestAWorkerThatTakesLongButPulsesIsLeftAlone",
 	},
 	{
@@ -47,7 +47,7 @@ var faults = []mutant{
 	{
 		name: "half an answer is waited for",
 		file: "pkg/route/pulse.go",
-		old:  "\tb.timer.Reset(b.limit)\n", new: "",
+		old:  "\tb.heard()\n", new: "",
 		pkg: "./pkg/route", test: "TestAnAnswerThatStopsHalfWayIsAskedForAgain",
 	},
 	{
