@@ -99,7 +99,11 @@ func TestACommitOfThePastIsLookedForInThePresent(t *testing.T) {
 	kept := s.events[room]
 	s.mu.Unlock()
 	s.proceed <- struct{}{}
-	<-s.began // it is not there: it is written again
+	select {
+	case <-s.began: // it is not there: it is written again
+	case <-sent:
+		require.Fail(t, "answered by what the old primary said")
+	}
 	s.mu.Lock()
 	s.events[room] = kept
 	s.generation = 2

@@ -1,6 +1,7 @@
 package persister
 
 import (
+	"context"
 	"fmt"
 	"testing"
 	"testing/synctest"
@@ -57,48 +58,59 @@ func TestPoisonIsIsolatedInFewBlocks(t *testing.T) {
 	require.Less(t, blocks, 40)
 }
 
-// Somebody else holds a lock that one room's block waits for: that room's writes fail, and say so.
+// Somebody else holds a lock that one room's block waits for, until the server gives up, or this worker: that room's
+// writes fail, and say so.
 func TestARoomThatIsLockedHoldsUpNobodyElse(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		s := &memoryStore{}
-		var locked id.RoomID
-		s.fail = func(b *block) error {
-			if b.rooms[locked] != nil {
-				return &pgconn.PgError{SeverityUnlocalized: "ERROR", Code: "55P03"}
-			}
-			return nil
+	for name, failure := range map[string]error{
+		"the server gives up": &pgconn.PgError{SeverityUnlocalized: "ERROR", Code: "55P03"},
+		"the worker gives up": fmt.Errorf("commit: %w", context.DeadlineExceeded),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) { lockOneRoom(t, failure) })
+		})
+	}
+}
+
+func lockOneRoom(t *testing.T, failure error) {
+	s := &memoryStore{}
+	var locked id.RoomID
+	s.fail = func(b *block) error {
+		if b.rooms[locked] != nil {
+			return failure
 		}
-		l := startLane(t, s)
-		rooms := newRoomsIn(t, l, s, 1, 1)
-		locked = rooms[0]
-		var answers []<-chan answer
-		for i := range 9 {
-			answers = append(answers, queueIn(t, l, 1, rooms[min(1, i%4)], aMessage(fmt.Sprint(i))))
-		}
-		go func() {
-			for {
-				select {
-				case <-s.began:
-					s.proceed <- struct{}{}
-				case <-s.over:
-					return
-				}
-			}
-		}()
-		for i, a := range answers {
+		return nil
+	}
+	l := startLane(t, s)
+	rooms := newRoomsIn(t, l, s, 1, 1)
+	locked = rooms[0]
+	var answers []<-chan answer
+	for i := range 9 {
+		answers = append(answers, queueIn(t, l, 1, rooms[min(1, i%4)], aMessage(fmt.Sprint(i))))
+	}
+	go func() {
+		for {
 			select {
-			case got := <-a:
-				if i%4 == 0 {
-					require.Equal(t, 503, status(got.err))
-				} else {
-					require.NoError(t, got.err)
-				}
-			case <-time.After(soon):
-				require.Fail(t, "a write waits for a lock that others hold")
+			case <-s.began:
+				s.proceed <- struct{}{}
+			case <-s.over:
+				return
 			}
 		}
-	})
+	}()
+	for i, a := range answers {
+		select {
+		case got := <-a:
+			if i%4 == 0 {
+				require.Equal(t, 503, status(got.err))
+			} else {
+				require.NoError(t, got.err)
+			}
+		case <-time.After(soon):
+			require.Fail(t, "a write waits for a lock that others hold")
+		}
+	}
 }
 
 // status is what a client is told of an error, 0 if nothing.

@@ -36,12 +36,11 @@ func refusal(err error) error {
 // refusedByDatabase is the answer to a write that the database refused though it was alone. Nothing of it was written.
 func refusedByDatabase(err error) error {
 	var pg *pgconn.PgError
+	reported := errors.As(err, &pg)
 	switch {
-	case !errors.As(err, &pg):
-		return mxerr.Internal(err)
-	case ofData(pg):
+	case reported && ofData(pg):
 		return mxerr.Unknown(http.StatusBadRequest, "The event cannot be stored").WithCause(err)
-	case ofFault(pg):
+	case reported && ofFault(pg):
 		return mxerr.Internal(err)
 	}
 	return mxerr.Unavailable(time.Second, "The database was busy with the room for too long").WithCause(err)
