@@ -122,6 +122,7 @@ func (w *worker) finish(context.Context) error {
 	verifier := internalauth.NewVerifier(w.cfg.InternalCredential.Reveal())
 	w.port.install(w.lease.ID(), route.Pulse(verifier.Handler(mux, max(maxInternalBody, persister.MaxCopiesBytes))))
 	w.group.Add("ready", func(ctx context.Context) error {
+		w.ready.watch(w.lease.Silence)
 		w.ready.set("")
 		w.log.InfoContext(ctx, "ready", "worker", w.lease.ID(), "roles", w.cfg.Roles, "database", w.db.DatabaseID)
 		<-ctx.Done()

@@ -254,6 +254,9 @@ func (m *Manager) elapsed() int64 { return int64(time.Since(m.start)) }
 // healthy says whether this worker's own heartbeats succeed: only then may it judge others.
 func (m *Manager) healthy() bool { return m.elapsed() < m.fence.Load() }
 
+// Silence is how long ago the last heartbeat was sent that was answered.
+func (m *Manager) Silence() time.Duration { return time.Duration(m.elapsed() - m.beaten.Load()) }
+
 // hold notes epochs of shards that the database says are this worker's, claimed, in both held and the table.
 func (m *Manager) hold(epochs map[int]int64) {
 	if len(epochs) == 0 {

@@ -122,4 +122,10 @@ var faults = []mutant{
 		old:  "\tt.cache.InvalidateAll()\n", new: "",
 		pkg: "./pkg/gateway", test: "TestAResetForgetsAllTokens",
 	},
+	{
+		name: "a worker is ready that lost the database long ago",
+		file: "pkg/app/probes.go",
+		old:  "s > silenceLimit", new: "s < 0",
+		pkg: "./pkg/app", test: "TestAWorkerThatLostTheDatabaseForLongIsNotReadyUntilItIsBack",
+	},
 }
