@@ -102,7 +102,7 @@ func invariants(ctx context.Context, conn *pgx.Conn) ([]string, error) {
 
 func readTable(ctx context.Context, conn *pgx.Conn, rooms []string) ([]history.Stored, error) {
 	rows, err := conn.Query(ctx, `
-		SELECT room_id, event_id, position, coalesce(c #>> '{content,body}', c #>> '{content,topic}'), owner, epoch
+		SELECT room_id, event_id, position, coalesce(c #>> '{content,body}', c #>> '{content,topic}'), shard_id, owner, epoch
 		FROM event, LATERAL (SELECT convert_from(json, 'UTF8')::jsonb AS c) AS parsed
 		WHERE room_id = ANY ($1) AND type IN ('m.room.message', 'm.room.topic')`, rooms)
 	if err != nil {
@@ -110,7 +110,7 @@ func readTable(ctx context.Context, conn *pgx.Conn, rooms []string) ([]history.S
 	}
 	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (history.Stored, error) {
 		var s history.Stored
-		return s, row.Scan(&s.Room, &s.EventID, &s.Position, &s.Key, &s.Owner, &s.Epoch)
+		return s, row.Scan(&s.Room, &s.EventID, &s.Position, &s.Key, &s.Shard, &s.Owner, &s.Epoch)
 	})
 }
 

@@ -1,8 +1,8 @@
 package main
 
-// leaseLog lets Postgres note each change of a lease's owner or epoch, with the newest block's number at that moment. The
-// row is locked then, and every block locks its rows before it draws its number: so a block with a greater number was
-// begun after the change, and one with a smaller or the same number before it.
+// leaseLog lets Postgres note each change of a lease's owner or epoch, and of the map from rooms to shards, with the newest
+// block's number at that moment. The shards' rows are locked then, and every block locks its rows before it draws its
+// number: so a block with a greater number was begun after the change, and one with a smaller or the same number before it.
 const leaseLog = `
 CREATE TABLE IF NOT EXISTS chaos_lease (
     n        bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -19,6 +19,21 @@ BEGIN
 END $$;
 CREATE OR REPLACE TRIGGER chaos_lease AFTER UPDATE ON shard_lease FOR EACH ROW
     WHEN (OLD.owner IS DISTINCT FROM NEW.owner OR OLD.epoch <> NEW.epoch) EXECUTE FUNCTION chaos_lease();
+CREATE TABLE IF NOT EXISTS chaos_map (
+    n        bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    slot     integer, room_id text,               -- one of them
+    shard_id integer NOT NULL, old_shard integer,
+    drawn    bigint NOT NULL
+);
+CREATE OR REPLACE FUNCTION chaos_map() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO chaos_map (slot, room_id, shard_id, old_shard, drawn)
+    SELECT (to_jsonb(NEW) ->> 'slot')::integer, to_jsonb(NEW) ->> 'room_id', NEW.shard_id, OLD.shard_id, CASE WHEN is_called THEN last_value ELSE 0 END
+    FROM stream_seq;
+    RETURN NULL;
+END $$;
+CREATE OR REPLACE TRIGGER chaos_map AFTER UPDATE ON slot_shard FOR EACH ROW EXECUTE FUNCTION chaos_map();
+CREATE OR REPLACE TRIGGER chaos_map AFTER INSERT OR UPDATE ON room_shard FOR EACH ROW EXECUTE FUNCTION chaos_map();
 `
 
 // brokenEpochs finds steps that do not let an epoch grow (I2).
@@ -36,9 +51,14 @@ FROM event e
 LEFT JOIN term t ON t.shard_id = e.shard_id AND t.epoch = e.epoch
 WHERE e.position > 0 AND (t.owner IS DISTINCT FROM e.owner OR e.position >> 10 <= t.drawn OR e.position >> 10 > t.until)
 UNION ALL
-SELECT format('%s carries shard %s, and its room is in %s', e.event_id, e.shard_id, s.shard_id)
-FROM event e JOIN slot_shard s USING (slot)
-WHERE s.version = 1 AND s.shard_id <> e.shard_id AND NOT EXISTS (SELECT FROM room_shard r WHERE r.room_id = e.room_id)`
+SELECT format('%s at block %s carries shard %s, and its room was in %s', event_id, position >> 10, shard_id, mapped) FROM (
+    SELECT e.*, coalesce(
+        (SELECT m.shard_id FROM chaos_map m WHERE m.room_id = e.room_id AND m.drawn < e.position >> 10 ORDER BY n DESC LIMIT 1),
+        (SELECT m.shard_id FROM chaos_map m WHERE m.slot = e.slot AND m.drawn < e.position >> 10 ORDER BY n DESC LIMIT 1),
+        (SELECT m.old_shard FROM chaos_map m WHERE m.slot = e.slot ORDER BY n LIMIT 1),
+        (SELECT s.shard_id FROM slot_shard s WHERE s.slot = e.slot)) AS mapped
+    FROM event e WHERE position > 0) e
+WHERE mapped <> shard_id`
 
 // brokenKeys finds requests that were answered by two events (I4).
 const brokenKeys = `

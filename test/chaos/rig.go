@@ -39,8 +39,9 @@ type rig struct {
 // settings of a run.
 type settings struct {
 	seed      uint64
-	artifacts string // where failures are kept
-	race      bool   // the workers have the race detector
+	artifacts string        // where failures are kept
+	race      bool          // the workers have the race detector
+	deadline  time.Duration // by which a request has failed; 0: as a user would call it
 	out       io.Writer
 }
 

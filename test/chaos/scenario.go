@@ -28,7 +28,7 @@ func Skip(why string) error { return skipped{why} }
 
 // scenarios are all, in the order in which they run.
 func scenarios() []Scenario {
-	return slices.Concat(latencyScenarios, plannedScenarios, killScenarios, silentScenarios, stolenScenarios, mixedScenarios, networkScenarios, postgresScenarios, redisScenarios)
+	return slices.Concat(latencyScenarios, plannedScenarios, killScenarios, silentScenarios, stolenScenarios, mapScenarios, mixedScenarios, networkScenarios, postgresScenarios, redisScenarios)
 }
 
 // choose returns the scenarios whose name only matches, and in the short form only those made for it.

@@ -53,7 +53,7 @@ func (r *Run) Begin(ctx context.Context, t Traffic) error {
 	var err error
 	r.Load, err = load.New(ctx, load.Config{
 		Base: serviceURL, Transport: r.Service, Secret: processes.SharedSecret, Run: r.name, Rooms: t.Rooms, Receivers: t.Receivers,
-		Writers: t.Writers, Rate: t.Rate, StateEvery: 6, Retry: retry,
+		Writers: t.Writers, Rate: t.Rate, StateEvery: 6, Retry: retry, Deadline: r.rig.deadline,
 	}, nil)
 	if err != nil {
 		return fmt.Errorf("prepare the clients: %w", err)

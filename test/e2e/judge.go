@@ -38,14 +38,14 @@ func (t *tour) openTable(ctx context.Context) (*pgx.Conn, error) {
 // judge compares what was sent, what was seen and what is stored.
 func (t *tour) judge(ctx context.Context, l *load.Load, db *pgx.Conn) ([]figures.Row, error) {
 	rows, err := db.Query(ctx, `
-		SELECT room_id, event_id, position, convert_from(json, 'UTF8')::jsonb #>> '{content,body}', owner, epoch
+		SELECT room_id, event_id, position, convert_from(json, 'UTF8')::jsonb #>> '{content,body}', shard_id, owner, epoch
 		FROM event WHERE room_id = ANY ($1) AND type = 'm.room.message'`, l.Rooms())
 	if err != nil {
 		return nil, err
 	}
 	stored, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (history.Stored, error) {
 		var s history.Stored
-		return s, row.Scan(&s.Room, &s.EventID, &s.Position, &s.Key, &s.Owner, &s.Epoch)
+		return s, row.Scan(&s.Room, &s.EventID, &s.Position, &s.Key, &s.Shard, &s.Owner, &s.Epoch)
 	})
 	if err != nil {
 		return nil, err

@@ -65,15 +65,15 @@ func (h *History) checkTable(v *Verdict) map[string]Stored {
 	return byID
 }
 
-// checkLeases goes through each room by position: an epoch never goes back, and has one owner.
+// checkLeases goes through what each shard wrote to each room by position: an epoch never goes back, and has one owner.
 func (h *History) checkLeases(v *Verdict) {
 	rows := slices.Clone(h.stored)
 	slices.SortFunc(rows, func(a, b Stored) int {
-		return cmp.Or(cmp.Compare(a.Room, b.Room), cmp.Compare(a.Position, b.Position))
+		return cmp.Or(cmp.Compare(a.Room, b.Room), cmp.Compare(a.Shard, b.Shard), cmp.Compare(a.Position, b.Position))
 	})
 	for i := 1; i < len(rows); i++ {
 		a, b := rows[i-1], rows[i]
-		if a.Room == b.Room && (b.Epoch < a.Epoch || b.Epoch == a.Epoch && b.Owner != a.Owner) {
+		if a.Room == b.Room && a.Shard == b.Shard && (b.Epoch < a.Epoch || b.Epoch == a.Epoch && b.Owner != a.Owner) {
 			v.Unfenced = append(v.Unfenced, fmt.Sprintf("%s was written by %d in epoch %d, after %s by %d in epoch %d", b.Key, b.Owner, b.Epoch, a.Key, a.Owner, a.Epoch))
 		}
 	}

@@ -37,7 +37,8 @@ type Seen struct {
 type Stored struct {
 	Room, Key, EventID string
 	Position           int64
-	// Owner and Epoch are the lease that it was written under.
+	// Shard, Owner and Epoch are the lease that it was written under.
+	Shard        int
 	Owner, Epoch int64
 }
 

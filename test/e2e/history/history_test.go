@@ -78,8 +78,13 @@ func TestCheckerReportsWhatIsInjected(t *testing.T) {
 		"a message that was never stored": {inject: func(c *clean) {
 			c.seen["@r1"] = append(c.seen["@r1"], history.Seen{Receiver: "@r1", Room: "!a", Key: "x", EventID: "$phantom"})
 		}, want: map[string]int{"invented": 1}},
-		"a write under an older lease":           {inject: func(c *clean) { c.stored[20].Epoch = 6 }, want: map[string]int{"unfenced": 1}},
-		"a write under another's lease":          {inject: func(c *clean) { c.stored[39].Owner = 8 }, want: map[string]int{"unfenced": 1}},
+		"a write under an older lease":  {inject: func(c *clean) { c.stored[20].Epoch = 6 }, want: map[string]int{"unfenced": 1}},
+		"a write under another's lease": {inject: func(c *clean) { c.stored[39].Owner = 8 }, want: map[string]int{"unfenced": 1}},
+		"another shard from there on, which may": {inject: func(c *clean) {
+			for i := 20; i < len(c.stored); i++ {
+				c.stored[i].Shard, c.stored[i].Owner, c.stored[i].Epoch = 3, 9, 1
+			}
+		}},
 		"another lease from there on, which may": {inject: func(c *clean) { c.stored[38].Owner, c.stored[38].Epoch = 8, 8 }},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -33,6 +33,8 @@ type Config struct {
 	// Retry is for how long a message that failed is sent again under its transaction id, as Matrix clients do; 0: it is
 	// not. Each attempt that fails is counted.
 	Retry time.Duration
+	// Deadline of each request; default matrix.Deadline.
+	Deadline time.Duration
 	// Transport of all requests; default a new [Transport].
 	Transport http.RoundTripper
 }
@@ -96,6 +98,7 @@ func New(ctx context.Context, cfg Config, observe func(time.Duration)) (*Load, e
 		if err != nil {
 			return nil, err
 		}
+		c.Deadline = cfg.Deadline
 		l.receivers = append(l.receivers, c)
 	}
 	invite := make([]string, len(l.receivers))
@@ -110,6 +113,9 @@ func New(ctx context.Context, cfg Config, observe func(time.Duration)) (*Load, e
 	for i := range clients {
 		group.Go(func() (err error) {
 			clients[i], err = matrix.Register(groupCtx, cfg.Base, cfg.Secret, fmt.Sprintf("%s-sender-%d", cfg.Run, i), transport, &l.Failures)
+			if err == nil {
+				clients[i].Deadline = cfg.Deadline
+			}
 			return err
 		})
 	}

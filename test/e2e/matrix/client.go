@@ -4,6 +4,7 @@ package matrix
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/hmac"
 	"crypto/sha1" // what the shared-secret registration of Synapse, and so ours, is made of
@@ -56,6 +57,7 @@ type Client struct {
 	Base     string // base URL, without a slash at its end
 	HTTP     *http.Client
 	Failures *Failures
+	Deadline time.Duration // of a request; 0: Deadline
 	UserID   string
 	Token    string
 }
@@ -84,7 +86,7 @@ func (c *Client) Do(ctx context.Context, method, path string, in, out any) error
 }
 
 func (c *Client) do(ctx context.Context, method, path string, in, out any) error {
-	ctx, cancel := context.WithTimeout(ctx, Deadline)
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(c.Deadline, Deadline))
 	defer cancel()
 	var body io.Reader
 	if in != nil {
