@@ -19,6 +19,7 @@ var postgresScenarios = []Scenario{
 	{Name: "promotion-lost", About: "the primary dies, and an asynchronous standby that lags is promoted", Run: promotionLost},
 	{Name: "pooler", About: "a pooler in transaction mode between the workers' reads and Postgres; it is killed", Run: pooler},
 	{Name: "clock-steps", About: "the clock of Postgres jumps by an hour, forward and back", Run: clockSteps},
+	{Name: "idle-transaction", About: "a write transaction that idles for ten minutes in the same database", Aside: true, Run: idleTransaction},
 }
 
 // recovers waits until every room is written again and reports for how long none of them could be relied upon.
