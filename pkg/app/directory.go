@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/myelin-hs/myelin/pkg/id"
@@ -40,7 +41,19 @@ func (d directory) Role(role string) []route.Worker {
 	for i, w := range live {
 		workers[i] = destination(w)
 	}
-	return workers
+	return reaching(workers, d.Self(), d.m.Silence())
+}
+
+// cutOff is the silence of the database after which a worker takes itself for cut off.
+const cutOff = 2500 * time.Millisecond
+
+// reaching leaves this worker out, whom its own gateway would prefer, while it is cut off from the database and there are
+// others to ask.
+func reaching(workers []route.Worker, self int64, silence time.Duration) []route.Worker {
+	if silence < cutOff || len(workers) < 2 {
+		return workers
+	}
+	return slices.DeleteFunc(workers, func(w route.Worker) bool { return w.ID == self })
 }
 
 func (d directory) Refresh(ctx context.Context) error { return d.m.Refresh(ctx) }

@@ -1,7 +1,9 @@
 package horizon
 
 import (
+	"context"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -17,7 +19,9 @@ func TestAnotherDatabaseIsNotAnnounced(t *testing.T) {
 	a := NewAnnouncer(AnnouncerConfig{
 		URI: uri, DatabaseID: "00000000-0000-0000-0000-000000000000", Pool: openPool(t, uri), Bus: bus.Local(), WorkerID: 1,
 	})
-	require.ErrorIs(t, a.announce(t.Context()), postgres.ErrOtherDatabase)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // or it announces for ever
+	defer cancel()
+	require.ErrorIs(t, a.announce(ctx), postgres.ErrOtherDatabase)
 	var leaders int
 	require.NoError(t, connect(t, uri).QueryRow(t.Context(), "SELECT count(*) FROM leader").Scan(&leaders))
 	require.Zero(t, leaders)

@@ -128,4 +128,10 @@ var faults = []mutant{
 		old:  "s > silenceLimit", new: "s < 0",
 		pkg: "./pkg/app", test: "TestAWorkerThatLostTheDatabaseForLongIsNotReadyUntilItIsBack",
 	},
+	{
+		name: "a gateway that is cut off from the database asks itself",
+		file: "pkg/app/directory.go",
+		old:  "silence < cutOff ||", new: "silence > 0 ||",
+		pkg: "./pkg/app", test: "TestAWorkerThatIsCutOffFromTheDatabaseAsksOthers",
+	},
 }
