@@ -22,5 +22,5 @@ func (p *pace) begin(now time.Time) {
 
 // left returns how long the next round has to wait.
 func (p *pace) left(now time.Time) time.Duration {
-	return max(0, p.due.Sub(now)-(maxBurst-1)*minSpacing)
+	return max(0, p.due.Add(-(maxBurst-1)*minSpacing).Sub(now))
 }

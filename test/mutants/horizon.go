@@ -74,4 +74,10 @@ var horizon = []mutant{
 		old:  "a.xact_start < clock_timestamp() - $1::interval", new: "$1::interval IS NOT NULL",
 		pkg: "./pkg/horizon", test: "TestStuckBlockLosesItsBackend",
 	},
+	{
+		name: "a quiet time saves up any number of rounds",
+		file: "pkg/horizon/pace.go",
+		old:  "if p.due.Before(now) {", new: "if p.due.IsZero() {",
+		pkg: "./pkg/horizon", test: "TestRoundsAreImmediateInQuietAndSpacedUnderLoad",
+	},
 }
