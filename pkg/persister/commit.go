@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"github.com/myelin-hs/myelin/pkg/postgres"
 )
 
 // commitTimeout bounds one transaction. After it the connection is closed, and the outcome is unknown.
@@ -85,7 +87,7 @@ func (l *lane) lookUp(ctx, working context.Context, b *block, o outcome) outcome
 			return outcome{verdict: notWritten, err: o.err}
 		}
 		l.log.Warn("look for a block of unknown outcome", "error", err)
-		if errors.Is(err, errOtherDatabase) {
+		if errors.Is(err, postgres.ErrOtherDatabase) {
 			return outcome{verdict: unknown, err: err}
 		}
 		select {

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/myelin-hs/myelin/pkg/id"
+	"github.com/myelin-hs/myelin/pkg/postgres"
 )
 
 // takeover gives all shards to a new worker, as another process would: this one is told nothing.
@@ -204,7 +205,7 @@ func TestAnotherDatabaseIsNotWrittenTo(t *testing.T) {
 	p := db.start(t, db.join(t), func(o *Options) { o.DatabaseID = "00000000-0000-0000-0000-000000000000" })
 	got := p.call(t.Context(), alice, "r", "POST", CreateRoomPath, newRoomRequest(t, -2))
 	require.Equal(t, 503, got.status)
-	require.ErrorIs(t, p.stop(), errOtherDatabase)
+	require.ErrorIs(t, p.stop(), postgres.ErrOtherDatabase)
 	require.Zero(t, db.count(t, "SELECT count(*) FROM event"))
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/myelin-hs/myelin/pkg/id"
+	"github.com/myelin-hs/myelin/pkg/postgres"
 )
 
 // An outcome says what became of a block.
@@ -49,7 +50,7 @@ func judge(err error) outcome {
 	switch {
 	case err == nil:
 		return outcome{verdict: committed}
-	case errors.Is(err, errOtherDatabase):
+	case errors.Is(err, postgres.ErrOtherDatabase):
 		return outcome{verdict: foreign, err: err}
 	case errors.Is(err, errNotSent):
 		return outcome{verdict: notWritten, err: err}

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/myelin-hs/myelin/pkg/lease"
+	"github.com/myelin-hs/myelin/pkg/postgres"
 )
 
 func TestJudge(t *testing.T) {
@@ -26,7 +27,7 @@ func TestJudge(t *testing.T) {
 	}{
 		"no error":                         {nil, committed},
 		"never sent":                       {fmt.Errorf("%w: %w", errNotSent, io.EOF), notWritten},
-		"another database":                 {fmt.Errorf("%w: %w", errNotSent, errOtherDatabase), foreign},
+		"another database":                 {fmt.Errorf("%w: %w", errNotSent, postgres.ErrOtherDatabase), foreign},
 		"leases lost":                      {server("ERROR", "MX001", "3,17", ""), lost},
 		"another generation":               {server("ERROR", "MX002", "", ""), stale},
 		"a barrier is due":                 {server("ERROR", "MX003", "", ""), notWritten},

@@ -22,12 +22,9 @@ type session struct {
 	conn       *pgx.Conn
 }
 
-var (
-	errOtherDatabase = errors.New("the database is not the one that this worker started with")
-	// errFormer is of a former primary, or of a backup that is not the homeserver's database yet: what stands there counts
-	// no more.
-	errFormer = errors.New("the server has an older generation of the database than is known")
-)
+// errFormer is of a former primary, or of a backup that is not the homeserver's database yet: what stands there counts
+// no more.
+var errFormer = errors.New("the server has an older generation of the database than is known")
 
 // ready connects if the session is not connected, and makes sure that it is the same database as ever, for worker ids and
 // epochs mean nothing in another one, and of no older generation than is known.
@@ -35,18 +32,13 @@ func (s *session) ready(ctx context.Context) error {
 	if s.conn != nil && !s.conn.IsClosed() {
 		return nil
 	}
-	conn, err := postgres.Connect(ctx, s.uri, s.name)
+	conn, err := postgres.Session(ctx, s.uri, postgres.Options{ApplicationName: s.name, DatabaseID: s.databaseID})
 	if err != nil {
 		return fmt.Errorf("connect a lane: %w", err)
 	}
-	var databaseID string
 	var generation int64
-	err = conn.QueryRow(ctx, "SELECT database_id::text, generation FROM cluster_state").Scan(&databaseID, &generation)
-	switch {
-	case err != nil:
-	case databaseID != s.databaseID:
-		err = errOtherDatabase
-	case generation < s.leases.Generation():
+	err = conn.QueryRow(ctx, "SELECT generation FROM cluster_state").Scan(&generation)
+	if err == nil && generation < s.leases.Generation() {
 		err = errFormer
 	}
 	if err == nil {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/myelin-hs/myelin/pkg/postgres"
 )
 
 // settle takes in what became of the committing block. An error ends the lane.
@@ -29,7 +31,7 @@ func (l *lane) settle(s settled) error {
 		for _, r := range b.riders {
 			l.queue.finish(r.write, answer{err: errUnresolved})
 		}
-		if errors.Is(s.outcome.err, errOtherDatabase) {
+		if errors.Is(s.outcome.err, postgres.ErrOtherDatabase) {
 			return fmt.Errorf("look for a block: %w", s.outcome.err)
 		}
 		return nil

@@ -83,7 +83,7 @@ var roomOwner = []mutant{
 	{
 		name: "an unknown outcome is looked for in a former primary",
 		file: "pkg/persister/session.go",
-		old:  "case generation < s.leases.Generation():", new: "case false:",
+		old:  "err == nil && generation < s.leases.Generation()", new: "false",
 		pkg: "./pkg/persister", test: "TestAFormerPrimaryIsNotLookedAt",
 	},
 	{
