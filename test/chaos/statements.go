@@ -13,6 +13,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/myelin-hs/myelin/pkg/lease"
 	"github.com/myelin-hs/myelin/pkg/postgres/pgtest"
@@ -54,25 +55,30 @@ func leaseStatements(ctx context.Context, workers int, d time.Duration) (float64
 	var running sync.WaitGroup
 	defer running.Wait()
 	defer cancel(nil) // before Wait
-	var last *lease.Manager
+	joined := make([]*lease.Manager, workers)
+	joining, together := errgroup.WithContext(ctx)
+	joining.SetLimit(16)
 	for i := range workers {
-		role := lease.RolePersister
-		if i%2 == 1 {
-			role = "gateway"
-		}
-		m, err := lease.Join(ctx, pool, lease.Self{
-			Pod: fmt.Sprintf("w%d", i), Addr: net.JoinHostPort("w", fmt.Sprint(i)), Pool: "p", Roles: []string{role}, Protocol: 2,
-		}, lease.Options{Holder: idle{}, Logger: slog.New(slog.DiscardHandler)})
-		if err != nil {
-			return 0, fmt.Errorf("worker %d: %w", i, err)
-		}
-		running.Go(func() {
-			if err := m.Run(ctx); err != nil {
-				cancel(fmt.Errorf("worker %d: %w", i, err))
+		joining.Go(func() error {
+			m, err := lease.Join(together, pool, lease.Self{
+				Pod: fmt.Sprintf("w%d", i), Addr: net.JoinHostPort("w", fmt.Sprint(i)), Pool: "p", Roles: []string{statementsRole(i)}, Protocol: 2,
+			}, lease.Options{Holder: idle{}, Logger: slog.New(slog.DiscardHandler)})
+			if err != nil {
+				return fmt.Errorf("worker %d: %w", i, err)
 			}
+			joined[i] = m
+			running.Go(func() {
+				if err := m.Run(ctx); err != nil {
+					cancel(fmt.Errorf("worker %d: %w", i, err))
+				}
+			})
+			return nil
 		})
-		last = m
 	}
+	if err := joining.Wait(); err != nil {
+		return 0, err
+	}
+	last := joined[workers-1]
 	for !calm(last.Table(), workers) {
 		if err := Wait(ctx, 100*time.Millisecond); err != nil {
 			return 0, errors.Join(context.Cause(ctx), err)
@@ -90,6 +96,14 @@ func leaseStatements(ctx context.Context, workers int, d time.Duration) (float64
 		return 0, fmt.Errorf("%d of %d workers are left", got, workers)
 	}
 	return float64(sent) / took.Seconds() / float64(workers), nil
+}
+
+// statementsRole spreads roles as a large homeserver has them.
+func statementsRole(i int) string {
+	if i%5 == 0 {
+		return lease.RolePersister
+	}
+	return "gateway"
 }
 
 // calm says that everybody is there and every shard has its owner.
