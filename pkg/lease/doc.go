@@ -48,6 +48,7 @@
 //     may wait for many reasons.
 //   - A worker is reached by nobody though its heart beats: when neither the observer nor a second peer gets an answer out
 //     of it, twice, its shards are given to another persister if there is one, under the same bound.
+//   - The clock of the database jumps: every worker notices by its own, and judges nobody for a time to live.
 //   - The database pauses: all stand still, and go on together.
 //   - The nudge is lost: the heartbeat, once a second, brings the same news.
 //   - Two balancers: both write by compare-and-set on epoch and empty target; one of them writes nothing.

@@ -136,7 +136,8 @@ func (m *Manager) beat(ctx context.Context, conn *pgxpool.Conn) (err error) {
 		m.mu.Unlock()
 		return fmt.Errorf("heartbeat: %w", err)
 	}
-	m.metrics.beatSeconds.Observe(time.Duration(m.elapsed() - sent).Seconds())
+	clock := reading{a.clock, sent, m.elapsed()}
+	m.metrics.beatSeconds.Observe(time.Duration(clock.received - sent).Seconds())
 	if a.state == Dead && !m.left.Load() {
 		m.fence.Store(0)
 		return ErrDeclaredDead
@@ -148,7 +149,11 @@ func (m *Manager) beat(ctx context.Context, conn *pgxpool.Conn) (err error) {
 		}
 	}
 	m.mu.Lock()
-	m.digests, m.life = a.digests, a.life
+	leapt := m.clock.leapt(clock)
+	if leapt { // before anybody sees who looks dead by it
+		m.steady.Store(clock.received)
+	}
+	m.digests, m.life, m.clock = a.digests, a.life, clock
 	m.leader.seen(a.leader)
 	m.adoptMap(rooms)
 	if a.leases != nil || a.workers != nil {
@@ -157,6 +162,9 @@ func (m *Manager) beat(ctx context.Context, conn *pgxpool.Conn) (err error) {
 	m.generation.Store(a.life.generation) // after the table: what is held of the life before counts no more
 	m.mu.Unlock()
 	m.credit(sent, a.soonest)
+	if leapt {
+		m.log.Warn("the clock of the database leapt", "to", a.clock)
+	}
 	return nil
 }
 

@@ -73,6 +73,7 @@ type Manager struct {
 	group     sync.WaitGroup
 
 	mu       sync.Mutex
+	clock    reading           // of the database, by the last beat
 	next     *round            // whom the next beat serves
 	life     life              // of the last answer that was taken in
 	back     setBack           // what the last beat found, if that

@@ -47,6 +47,7 @@ type answer struct {
 	workers []Worker
 	leader  leaderRow
 	soonest *int64 // ms until the next heartbeat of another worker would expire; nil: there is none
+	clock   time.Time
 }
 
 // leaderRow is the row of the balancer.
@@ -89,12 +90,12 @@ SELECT coalesce((SELECT state FROM beat), 3), d.leases, d.workers,
            'expires_ms', (1000 * extract(epoch FROM greatest(expires_at, to_timestamp(0)) - clock_timestamp()))::bigint)
           FROM leader WHERE name = $6),
        (SELECT (1000 * extract(epoch FROM min(expires_at) - clock_timestamp()))::bigint FROM w WHERE worker_id <> $1 AND NOT expired),
-       c.database_id::text, c.generation, c.timeline, c.system_id, c.same, c.map_version
+       clock_timestamp(), c.database_id::text, c.generation, c.timeline, c.system_id, c.same, c.map_version
   FROM d, c`
 	var a answer
 	var leases, workers, leader []byte
 	err := conn.QueryRow(ctx, sql, r.me, ms(r.timing.ttl), Space, had.leases, had.workers, leaderName, database).
-		Scan(&a.state, &a.digests.leases, &a.digests.workers, &leases, &workers, &leader, &a.soonest,
+		Scan(&a.state, &a.digests.leases, &a.digests.workers, &leases, &workers, &leader, &a.soonest, &a.clock,
 			&a.life.database, &a.life.generation, &a.life.timeline, &a.life.system, &a.life.same, &a.life.mapVersion)
 	if err != nil {
 		return answer{}, fmt.Errorf("heartbeat: %w", err)
