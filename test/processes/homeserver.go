@@ -1,18 +1,15 @@
 package processes
 
 import (
-	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 
 	"github.com/myelin-hs/myelin/pkg/admin"
+	"github.com/myelin-hs/myelin/pkg/network/porttest"
 )
 
 // Credential is what the workers share, and SharedSecret lets a test register accounts.
@@ -68,10 +65,11 @@ func (h *Homeserver) Prepare(roles string) (*Worker, error) {
 		PostgresURI: h.PostgresURI, RedisURI: h.RedisURI,
 	}
 	for _, addr := range []*string{&w.Public, &w.Internal, &w.Probe} {
-		var err error
-		if *addr, err = freeAddr(); err != nil {
+		port, err := porttest.Reserve()
+		if err != nil {
 			return nil, err
 		}
+		*addr = fmt.Sprintf("127.0.0.1:%d", port)
 	}
 	w.Advertise = w.Internal
 	return w, nil
@@ -92,20 +90,4 @@ func Spread(s admin.Status, over ...*Worker) bool {
 		}
 	}
 	return len(counts) == len(over)
-}
-
-// freeAddr finds a port that nobody listens on, below those that the kernel gives to connections: while a worker is down
-// nobody must get its port.
-func freeAddr() (string, error) {
-	const low, high = 12000, 32000
-	for {
-		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", low+rand.IntN(high-low)))
-		if errors.Is(err, syscall.EADDRINUSE) {
-			continue
-		}
-		if err != nil {
-			return "", err
-		}
-		return l.Addr().String(), l.Close()
-	}
 }

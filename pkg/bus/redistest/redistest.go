@@ -3,10 +3,7 @@ package redistest
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,6 +15,8 @@ import (
 
 	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
+
+	"github.com/myelin-hs/myelin/pkg/network/porttest"
 )
 
 // nobody is whom the server runs as when the tests run as root.
@@ -47,29 +46,12 @@ func Start(t testing.TB) *Server {
 
 // Launch starts a server outside of a test, with its log in dir; its caller stops it.
 func Launch(ctx context.Context, dir string) (*Server, error) {
-	port, err := freePort()
+	port, err := porttest.Reserve()
 	if err != nil {
 		return nil, err
 	}
 	s := &Server{dir: dir, port: port}
 	return s, s.Relaunch(ctx)
-}
-
-// freePort finds a port that nobody listens on, below those that the kernel gives to connections: while the server is
-// down a client must not get its port.
-func freePort() (int, error) {
-	const low, high = 12000, 32000
-	for {
-		port := low + rand.IntN(high-low)
-		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
-		if errors.Is(err, syscall.EADDRINUSE) {
-			continue
-		}
-		if err != nil {
-			return 0, err
-		}
-		return port, l.Close()
-	}
 }
 
 // URI of the server; the same after a Restart.

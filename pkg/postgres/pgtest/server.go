@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
 	"os/user"
@@ -18,6 +16,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/myelin-hs/myelin/pkg/network/porttest"
 )
 
 // Server is a Postgres in a temporary directory, on a loopback port of its own. It runs as another user when the caller
@@ -75,7 +75,7 @@ func place(dir string, settings []string) (*Server, error) {
 			}
 		}
 	}
-	if s.port, err = freePort(); err != nil {
+	if s.port, err = porttest.Reserve(); err != nil {
 		return nil, err
 	}
 	s.args = []string{"-D", s.data(), "-p", strconv.Itoa(s.port), "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=" + dir}
@@ -211,21 +211,4 @@ func unprivileged() (*syscall.Credential, error) {
 		return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, nil
 	}
 	return nil, errors.New("running as root, and there is neither a user `postgres` nor `nobody` to run Postgres as")
-}
-
-// freePort finds a port that nobody listens on, below those that the kernel gives to connections: while the server is
-// down a client must not get its port.
-func freePort() (int, error) {
-	const low, high = 12000, 32000
-	for {
-		port := low + rand.IntN(high-low)
-		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
-		if errors.Is(err, syscall.EADDRINUSE) {
-			continue
-		}
-		if err != nil {
-			return 0, err
-		}
-		return port, l.Close()
-	}
 }
