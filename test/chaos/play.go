@@ -51,6 +51,7 @@ func (g *rig) play(ctx context.Context, s Scenario) bool {
 	if r.traffic == nil {
 		if err != nil {
 			g.say(s.Name, "FAILED after %.1f s: %v", time.Since(began).Seconds(), err)
+			g.preserve(s, r, v)
 			return false
 		}
 		g.say(s.Name, "ok, %.1f s", time.Since(began).Seconds())
@@ -76,15 +77,20 @@ func (g *rig) play(ctx context.Context, s Scenario) bool {
 	for _, sentence := range v.sentences() {
 		g.say(s.Name, "  %s", sentence)
 	}
-	where := filepath.Join(g.artifacts, fmt.Sprintf("%s-%d", s.Name, g.seed))
-	if kerr := r.keep(where, v); kerr != nil {
-		g.say(s.Name, "  keep what happened: %v", kerr)
-	}
-	g.say(s.Name, "  history, pictures and logs are in %s; again: go run ./test/chaos --seed %d --only '^%s$'", where, g.seed, s.Name)
+	g.preserve(s, r, v)
 	return false
 }
 
-// keep leaves the history, its pictures and the logs for people.
+// preserve keeps what a failed scenario leaves, and says where.
+func (g *rig) preserve(s Scenario, r *Run, v verdict) {
+	where := filepath.Join(g.artifacts, fmt.Sprintf("%s-%d", s.Name, g.seed))
+	if err := r.keep(where, v); err != nil {
+		g.say(s.Name, "  keep what happened: %v", err)
+	}
+	g.say(s.Name, "  what is known of it is in %s; again: go run ./test/chaos --seed %d --only '^%s$'", where, g.seed, s.Name)
+}
+
+// keep leaves the logs for people, the history and its pictures.
 func (r *Run) keep(where string, v verdict) error {
 	if err := os.RemoveAll(where); err != nil {
 		return err
@@ -94,6 +100,9 @@ func (r *Run) keep(where string, v verdict) error {
 	}
 	if err := os.CopyFS(filepath.Join(where, "logs"), os.DirFS(filepath.Join(r.dir, "logs"))); err != nil {
 		return err
+	}
+	if r.traffic == nil { // it failed before anything was sent
+		return nil
 	}
 	var failures strings.Builder
 	for _, f := range r.Load.Failures.Since(time.Time{}) {
