@@ -20,6 +20,7 @@ type session struct {
 	worker     int64
 	databaseID string
 	conn       *pgx.Conn
+	generation int64 // of the database when conn was made
 }
 
 // errFormer is of a former primary, or of a backup that is not the homeserver's database yet: what stands there counts
@@ -27,11 +28,13 @@ type session struct {
 var errFormer = errors.New("the server has an older generation of the database than is known")
 
 // ready connects if the session is not connected, and makes sure that it is the same database as ever, for worker ids and
-// epochs mean nothing in another one, and of no older generation than is known.
+// epochs mean nothing in another one, and of no older generation than is known. A connection from before may lead to a
+// former primary that lives on: there every block is refused, for ever.
 func (s *session) ready(ctx context.Context) error {
-	if s.conn != nil && !s.conn.IsClosed() {
+	if s.conn != nil && !s.conn.IsClosed() && s.generation >= s.leases.Generation() {
 		return nil
 	}
+	s.close(ctx)
 	conn, err := postgres.Session(ctx, s.uri, postgres.Options{ApplicationName: s.name, DatabaseID: s.databaseID})
 	if err != nil {
 		return fmt.Errorf("connect a lane: %w", err)
@@ -51,11 +54,10 @@ func (s *session) ready(ctx context.Context) error {
 		}
 	}
 	if err != nil {
-		s.close(ctx)
 		_ = conn.Close(ctx)
 		return fmt.Errorf("prepare a lane: %w", err)
 	}
-	s.conn = conn
+	s.conn, s.generation = conn, generation
 	return nil
 }
 
@@ -67,8 +69,9 @@ func (s *session) close(ctx context.Context) {
 }
 
 // commit sends the block as one pipeline, which is one transaction and one round trip. It returns nil only when the
-// server has said that it is ready for the next one, which it says after COMMIT. After any error pgx has closed the
-// connection: the next block goes to whom the address leads to then.
+// server has said that it is ready for the next one, which it says after COMMIT. What the server refuses for the block
+// leaves the connection to the next one, for the pipeline is read to its end. After all other errors the next block goes
+// to whom the address leads to then, over a connection that has forgotten what was prepared.
 func (s *session) commit(ctx context.Context, b *block) error {
 	if err := s.ready(ctx); err != nil {
 		return fmt.Errorf("%w: %w", errNotSent, err)
@@ -77,7 +80,11 @@ func (s *session) commit(ctx context.Context, b *block) error {
 	results := s.conn.SendBatch(ctx, s.pipeline(b))
 	begun := results.QueryRow().Scan(&b.number)
 	closed := results.Close()
-	return errors.Join(begun, closed)
+	err := errors.Join(begun, closed)
+	if judge(err).verdict == notWritten {
+		s.close(ctx)
+	}
+	return err
 }
 
 // resolve is pipeline.resolve. The order matters: what is looked for before the epochs are raised may still come.

@@ -87,6 +87,24 @@ var roomOwner = []mutant{
 		pkg: "./pkg/persister", test: "TestAFormerPrimaryIsNotLookedAt",
 	},
 	{
+		name: "a lane stays with a former primary",
+		file: "pkg/persister/session.go",
+		old:  " && s.generation >= s.leases.Generation() {", new: " {",
+		pkg: "./pkg/persister", test: "TestALaneConnectsAnewAfterAFailover",
+	},
+	{
+		name: "a lane stays with a session that cannot write",
+		file: "pkg/persister/session.go",
+		old:  "if judge(err).verdict == notWritten {", new: "if false {",
+		pkg: "./pkg/persister", test: "TestALaneThatCannotWriteConnectsAnew",
+	},
+	{
+		name: "a block that is refused costs the connection",
+		file: "pkg/persister/session.go",
+		old:  "if judge(err).verdict == notWritten {", new: "if err != nil {",
+		pkg: "./pkg/persister", test: "TestARefusedBlockLeavesTheConnection",
+	},
+	{
 		name: "a commit of before a failover is answered",
 		file: "pkg/persister/commit.go",
 		old:  "if o.verdict == committed && b.generation", new: "if false && b.generation",
