@@ -82,7 +82,7 @@ func (f *Forwarder) attempt(ctx context.Context, to Worker, epoch int64, q *Requ
 	}
 	err = relay(w, resp, &body{resp.Body, listener}, func() {
 		watched.unwatch()
-		listener.limit = stallLimit
+		listener.allow(stallLimit)
 	})
 	switch {
 	case err == nil:

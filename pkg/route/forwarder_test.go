@@ -31,6 +31,8 @@ type directory struct {
 	suspects  map[int64]route.Evidence
 	refreshes int
 	awaited   func(role string) bool
+
+	suspecting func() // called by Suspect
 }
 
 func (d *directory) Awaited(_ context.Context, role string) (bool, error) {
@@ -83,7 +85,11 @@ func (d *directory) Refresh(context.Context) error {
 func (d *directory) Suspect(worker int64, why route.Evidence) {
 	d.mu.Lock()
 	d.suspects[worker] = why
+	f := d.suspecting
 	d.mu.Unlock()
+	if f != nil {
+		f()
+	}
 }
 
 func (d *directory) change(f func()) {

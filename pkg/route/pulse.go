@@ -10,7 +10,6 @@ import (
 	"net/textproto"
 	"strconv"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -106,19 +105,22 @@ func (p *pulsing) Unwrap() http.ResponseWriter { return p.ResponseWriter }
 
 // A listener makes a worker suspect that has been silent for half of the limit, and cancels its attempt after all of it.
 type listener struct {
-	limit   time.Duration
-	timer   *time.Timer
 	suspect func()
 	cancel  context.CancelCauseFunc
-	strikes atomic.Int32
+
+	mu      sync.Mutex
+	limit   time.Duration
+	timer   *time.Timer
+	strikes int
+	off     bool // what the timer has begun nevertheless does not count
 }
 
 // listen asks r's worker for pulses, if it can send them, and starts to listen. Call end when the attempt has ended.
 func listen(r *http.Request, to Worker, pulse time.Duration, suspect func(), cancel context.CancelCauseFunc) (*http.Request, *listener) {
 	l := &listener{limit: max(minSilence, 5*pulse/2), suspect: suspect, cancel: cancel}
-	known := make(chan struct{}) // is the timer to whom it calls
-	l.timer = time.AfterFunc(l.limit/2, func() { <-known; l.strike() })
-	close(known)
+	l.mu.Lock()
+	l.timer = time.AfterFunc(l.limit/2, l.strike)
+	l.mu.Unlock()
 	if !to.Pulses {
 		l.end()
 		return r, l
@@ -133,20 +135,55 @@ func listen(r *http.Request, to Worker, pulse time.Duration, suspect func(), can
 }
 
 func (l *listener) strike() {
-	if l.strikes.Add(1) == 1 {
-		l.suspect()
+	l.mu.Lock()
+	if l.off {
+		l.mu.Unlock()
+		return
+	}
+	l.strikes++
+	first := l.strikes == 1
+	if first {
 		l.timer.Reset(l.limit / 2)
+	}
+	l.mu.Unlock()
+	if first {
+		l.suspect()
 		return
 	}
 	l.cancel(errSilent)
 }
 
 func (l *listener) heard() {
-	l.strikes.Store(0)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.off {
+		return
+	}
+	l.strikes = 0
 	l.timer.Reset(l.limit / 2)
 }
 
-func (l *listener) end() { l.timer.Stop() }
+// again listens once more, after end.
+func (l *listener) again() {
+	l.mu.Lock()
+	l.off = false
+	l.mu.Unlock()
+	l.heard()
+}
+
+func (l *listener) end() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.off = true
+	l.timer.Stop()
+}
+
+// allow sets another limit, for later.
+func (l *listener) allow(limit time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.limit = limit
+}
 
 // body is the answer's body, of which each part has to come within limit. Nobody pulses there. How long the client takes
 // for a part does not count.
@@ -156,7 +193,7 @@ type body struct {
 }
 
 func (b *body) Read(p []byte) (int, error) {
-	b.heard()
-	defer b.timer.Stop()
+	b.again()
+	defer b.end()
 	return b.Reader.Read(p)
 }

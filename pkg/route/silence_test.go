@@ -244,6 +244,25 @@ func TestAWorkerThatNeverAnswersIsGivenUpInTheEnd(t *testing.T) {
 	})
 }
 
+// The worker begins to answer while the forwarder still says that it is silent.
+func TestAnAnswerThatComesAtTheLastMomentIsWaitedForNoLess(t *testing.T) {
+	large := strings.Repeat("x", 200<<10)
+	n := network{"client": func(r *http.Request) (io.ReadCloser, error) {
+		time.Sleep(6250*time.Millisecond + 5*time.Millisecond) // of the bubble; half of the limit and a little
+		return io.NopCloser(&untilDone{r.Context(), strings.NewReader(large)}), nil
+	}}
+	bubble(t, n, func(t *testing.T, d *directory, f *route.Forwarder) {
+		d.roles["client"] = []route.Worker{{ID: 5, Addr: "client", Pulses: true}}
+		d.suspecting = func() { time.Sleep(10 * time.Millisecond) } // of the bubble
+		w := &slowClient{httptest.NewRecorder()}
+		require.NotPanics(t, func() {
+			require.NoError(t, f.Forward(t.Context(), &route.Request{Method: "GET", URI: "/x", Role: "client"}, w))
+		})
+		require.Equal(t, large, w.Body.String())
+		d.change(func() { require.Contains(t, d.suspects, int64(5), "or nothing was tested") })
+	})
+}
+
 func TestAClientMayReadAnAnswerSlowly(t *testing.T) {
 	large := strings.Repeat("x", 200<<10)
 	n := network{"client": func(r *http.Request) (io.ReadCloser, error) {

@@ -47,14 +47,20 @@ var faults = []mutant{
 	{
 		name: "half an answer is waited for",
 		file: "pkg/route/pulse.go",
-		old:  "\tb.heard()\n", new: "",
+		old:  "\tb.again()\n", new: "",
 		pkg: "./pkg/route", test: "TestAnAnswerThatStopsHalfWayIsAskedForAgain",
 	},
 	{
 		name: "how slowly a client reads counts against the worker",
 		file: "pkg/route/pulse.go",
-		old:  "\tdefer b.timer.Stop()\n", new: "",
+		old:  "\tdefer b.end()\n", new: "",
 		pkg: "./pkg/route", test: "TestAClientMayReadAnAnswerSlowly",
+	},
+	{
+		name: "who has answered is taken for silent",
+		file: "pkg/route/pulse.go",
+		old:  "\tif l.off {\n\t\tl.mu.Unlock()\n\t\treturn\n\t}\n\tl.strikes++", new: "\tl.strikes++",
+		pkg: "./pkg/route", test: "TestAnAnswerThatComesAtTheLastMomentIsWaitedForNoLess",
 	},
 	{
 		name: "a request stays with a worker that lives but has lost its shard",
