@@ -112,7 +112,7 @@ type listener struct {
 	limit   time.Duration
 	timer   *time.Timer
 	strikes int
-	off     bool // what the timer has begun nevertheless does not count
+	off     bool // a strike does not count: it, or a pulse, came late
 }
 
 // listen asks r's worker for pulses, if it can send them, and starts to listen. Call end when the attempt has ended.
@@ -156,9 +156,6 @@ func (l *listener) strike() {
 func (l *listener) heard() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.off {
-		return
-	}
 	l.strikes = 0
 	l.timer.Reset(l.limit / 2)
 }

@@ -244,11 +244,14 @@ func TestAWorkerThatNeverAnswersIsGivenUpInTheEnd(t *testing.T) {
 	})
 }
 
-// The worker begins to answer while the forwarder still says that it is silent.
+// The worker begins to answer while the forwarder still says that it is silent, and a last pulse is late.
 func TestAnAnswerThatComesAtTheLastMomentIsWaitedForNoLess(t *testing.T) {
 	large := strings.Repeat("x", 200<<10)
 	n := network{"client": func(r *http.Request) (io.ReadCloser, error) {
 		time.Sleep(6250*time.Millisecond + 5*time.Millisecond) // of the bubble; half of the limit and a little
+		time.AfterFunc(time.Second, func() {
+			_ = httptrace.ContextClientTrace(r.Context()).Got1xxResponse(http.StatusProcessing, textproto.MIMEHeader{})
+		})
 		return io.NopCloser(&untilDone{r.Context(), strings.NewReader(large)}), nil
 	}}
 	bubble(t, n, func(t *testing.T, d *directory, f *route.Forwarder) {
