@@ -164,7 +164,12 @@ func (w *worker) database(ctx context.Context) error {
 		uri, reads.Pooled = w.cfg.PostgresReadURI.Reveal(), true
 	}
 	if w.pool, err = postgres.Open(ctx, uri, reads); err != nil {
-		return err
+		return fmt.Errorf("open the pool for reads: %w", err)
+	}
+	if reads.Pooled {
+		if err := w.pool.Ping(ctx); err != nil {
+			return fmt.Errorf("connect to the database through --postgres-read-uri: %w", err)
+		}
 	}
 	if w.cfg.RedisURI.Empty() {
 		w.bus = bus.Local()
