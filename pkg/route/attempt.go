@@ -189,6 +189,7 @@ func (q *Request) build(ctx context.Context) (*http.Request, error) {
 	for _, name := range hopHeaders {
 		r.Header.Del(name)
 	}
+	r.Header.Del("Expect") // whoever holds the body has been told to go on; the worker would say so in the middle of a pulse
 	if len(q.Body) > 0 {
 		r.Body = io.NopCloser(bytes.NewReader(q.Body))
 		r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(q.Body)), nil }

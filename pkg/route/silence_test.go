@@ -125,6 +125,19 @@ func TestASilentConnectionIsGivenUpAndTheRequestSentAgain(t *testing.T) {
 	})
 }
 
+func TestNoWorkerIsAskedForAWordBeforeTheBody(t *testing.T) {
+	n := network{"owner": func(r *http.Request) (io.ReadCloser, error) {
+		require.Empty(t, r.Header.Get("Expect"))
+		return tells("whole")(r)
+	}}
+	bubble(t, n, func(t *testing.T, _ *directory, f *route.Forwarder) {
+		q, w := send(), httptest.NewRecorder()
+		q.Header.Set("Expect", "100-continue")
+		require.NoError(t, f.Forward(t.Context(), q, w))
+		require.Equal(t, "whole"+answer, w.Body.String())
+	})
+}
+
 func TestAWorkerThatTakesLongButPulsesIsLeftAlone(t *testing.T) {
 	asked := 0
 	n := network{"owner": func(r *http.Request) (io.ReadCloser, error) {
