@@ -197,7 +197,11 @@ func (m *Manager) raise(ctx context.Context, shards map[int]int64) (map[int]int6
 	for pause := 10 * time.Millisecond; ; pause = min(2*pause, time.Second) {
 		tctx, cancel := context.WithTimeout(ctx, 5*m.timing.statement)
 		raised, now, err := m.rows.raise(tctx, shards)
-		if err == nil {
+		switch {
+		case err != nil:
+		case now.generation < m.Generation(): // this raised nothing where the writes may stand
+			err = errFormer
+		default:
 			err = m.remap(tctx, now)
 		}
 		cancel()
