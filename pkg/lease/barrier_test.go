@@ -236,6 +236,8 @@ func TestWhatFollowsWhatIsRemembered(t *testing.T) {
 	}{
 		"nothing new":               {func(*life) {}, nil},
 		"another's barrier":         {func(l *life) { l.generation, l.timeline = 4, "0000000B" }, nil},
+		"begun by who knew less":    {func(l *life) { l.timeline = "0000000B" }, errBarrierDue},
+		"begun by it elsewhere":     {func(l *life) { l.system, l.timeline = 8, "00000001" }, errBarrierDue},
 		"a promoted standby":        {func(l *life) { l.timeline, l.same = "0000000B", false }, errBarrierDue},
 		"restored elsewhere":        {func(l *life) { l.system, l.timeline, l.same = 8, "00000001", false }, errBarrierDue},
 		"a backup of this timeline": {func(l *life) { l.generation = 2 }, errBarrierDue},
@@ -258,8 +260,8 @@ func TestABarrierIsNeverForAnotherDatabase(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
 	r := rows{pool: c.db}
-	_, err := r.barrier(t.Context(), "00000000-0000-0000-0000-000000000000", 99, setBack{})
-	require.ErrorIs(t, err, pgx.ErrNoRows)
+	_, err := r.barrier(t.Context(), life{database: "00000000-0000-0000-0000-000000000000", generation: 99}, setBack{})
+	require.ErrorIs(t, err, errOtherDatabase)
 	require.Equal(t, 1, c.count(`SELECT generation FROM cluster_state`))
 
 	a := c.join("a", quick)
@@ -289,7 +291,7 @@ func TestABarrierThatSomebodyElseBegan(t *testing.T) {
 	results := make(chan result, 2)
 	for range 2 {
 		go func() {
-			began, err := r.barrier(t.Context(), id, 1, setBack{})
+			began, err := r.barrier(t.Context(), life{database: id, generation: 1}, setBack{})
 			results <- result{began, err}
 		}()
 	}
@@ -317,7 +319,7 @@ func TestABarrierWaitsForBlocksInFlight(t *testing.T) {
 	require.NoError(t, c.db.QueryRow(t.Context(), `SELECT database_id::text FROM cluster_state`).Scan(&id))
 	done := make(chan error, 1)
 	go func() {
-		_, err := r.barrier(t.Context(), id, 2, setBack{})
+		_, err := r.barrier(t.Context(), life{database: id, generation: 2}, setBack{})
 		done <- err
 	}()
 	c.eventually("it waits", func() bool { return c.waiting("%shard_lease%FOR UPDATE%") == 1 })

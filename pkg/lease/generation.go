@@ -27,7 +27,8 @@ var (
 //
 // A server that was restarted is the same. One that was promoted has another timeline than is recorded in it, until the
 // barrier. A former primary that still runs agrees with itself, but its timeline is an older one: there is nothing to do
-// but to wait for the name to lead to the right server again. Else a generation that is smaller than before is a backup's.
+// but to wait for the name to lead to the right server again. Else a generation that is smaller than before is a backup's,
+// and so is the same one on another timeline or system: somebody who remembered less has begun it there.
 func (had life) follows(now life) error {
 	switch {
 	case had.database != "" && now.database != had.database:
@@ -35,6 +36,8 @@ func (had life) follows(now life) error {
 	case now.same && now.system == had.system && now.timeline < had.timeline:
 		return errFormer
 	case !now.same, now.generation < had.generation:
+		return errBarrierDue
+	case now.generation == had.generation && (now.timeline != had.timeline || now.system != had.system):
 		return errBarrierDue
 	default:
 		return nil
@@ -70,7 +73,7 @@ func (m *Manager) barrier(ctx context.Context) error {
 	m.mu.Unlock()
 	tctx, cancel := context.WithTimeout(ctx, 5*m.timing.statement)
 	defer cancel()
-	began, err := m.rows.barrier(tctx, had.database, had.generation, back)
+	began, err := m.rows.barrier(tctx, had, back)
 	if err != nil {
 		return err
 	}

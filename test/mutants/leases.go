@@ -89,8 +89,26 @@ var leases = []mutant{
 	{
 		name: "a barrier looks at no database id",
 		file: barrierFile,
-		old:  "FROM cluster_now WHERE database_id::text = $5`", new: "FROM cluster_now WHERE $5 <> ''`",
+		old:  "} else if err != nil {\n\t\t\treturn err\n\t\t}\n\t\tif !began", new: "}\n\t\tif !began",
 		pkg: "./pkg/lease", test: "TestABarrierIsNeverForAnotherDatabase",
+	},
+	{
+		name: "numbers leap once, however many generations are gone",
+		file: barrierFile,
+		old:  "1+max(0, had.generation-now.generation)", new: "1",
+		pkg: "./pkg/lease", test: "TestABackupFromBeforeABarrier",
+	},
+	{
+		name: "a generation is known by its number alone",
+		file: "pkg/lease/generation.go",
+		old:  "case now.generation == had.generation && (", new: "case false && (",
+		pkg: "./pkg/lease", test: "TestWhatFollowsWhatIsRemembered",
+	},
+	{
+		name: "an epoch that was raised on a former primary settles writes",
+		file: "pkg/lease/manager.go",
+		old:  "case now.generation < m.Generation(): //", new: "case false: //",
+		pkg: "./pkg/lease", test: "TestRaiseDoesNotBelieveAFormerPrimary",
 	},
 	{
 		name: "what was remembered survives a barrier",
