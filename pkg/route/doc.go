@@ -15,7 +15,8 @@
 //   - A worker that the table no longer lists gets its pending requests taken away from it; so does one that lives but
 //     has lost the shard to another for half a second.
 //   - A worker that works on a request pulses (pulse.go). If it is silent for 1 s, or sends half of an answer and no more,
-//     it is suspect; after 2 s the attempt is given up and the request sent again, on a new connection: the process hangs, or the network is cut.
+//     it is suspect; after 2 s the attempt is given up and the request sent again, on a new connection: the process hangs,
+//     or the network is cut. Who owns no room is asked to pulse less often, and has 6 and 12 s.
 //     A cut network ends the connection itself, too (package network).
 //   - No live worker has the role: 503 with a retry hint, at once, after a look at the database (truth.go); but if one died
 //     within the last seconds, instead of leaving, the request waits for it to come back.
