@@ -115,8 +115,9 @@ func (m *Manager) investigate(ctx context.Context, s suspicion) {
 	})
 }
 
-// confirm waits, then has somebody else dial a worker that refused; without anybody else this worker dials again. An
-// expired heartbeat only gets the time: after a pause of the database the others' may be right behind ours.
+// confirm waits, then has somebody else dial a worker that refused; without anybody else this worker dials again. If none
+// of those it asks answers it, it may be its own network that refuses: then a heart that beats counts for more. An expired
+// heartbeat only gets the time: after a pause of the database the others' may be right behind ours.
 func (m *Manager) confirm(ctx context.Context, s suspicion, w Worker) bool {
 	if s.why == Unreachable {
 		return m.collected() && m.mute(ctx, w) && sleep(ctx, m.timing.confirm) && m.mute(ctx, w)
@@ -134,15 +135,26 @@ func (m *Manager) confirm(ctx context.Context, s suspicion, w Worker) bool {
 	if _, ok := t.Worker(s.worker); !ok {
 		return false // somebody was faster
 	}
-	for _, via := range append(m.seconds(w, 2), "") {
-		tctx, cancel := context.WithTimeout(ctx, m.timing.probe)
-		dead, err := m.peer.Probe(tctx, via, w.Addr, w.ID)
-		cancel()
+	seconds := m.seconds(w, 4)
+	answered := len(seconds) == 0
+	for _, via := range seconds {
+		dead, err := m.probe(ctx, via, w)
 		if err == nil {
 			return dead
 		}
+		answered = answered || errors.Is(err, ErrNoAnswer)
 	}
-	return false
+	if !answered {
+		return false
+	}
+	dead, err := m.probe(ctx, "", w)
+	return err == nil && dead
+}
+
+func (m *Manager) probe(ctx context.Context, via string, w Worker) (dead bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, m.timing.probe)
+	defer cancel()
+	return m.peer.Probe(ctx, via, w.Addr, w.ID)
 }
 
 // seconds returns the addresses of up to n live workers who could dial another in this one's place.
@@ -193,9 +205,7 @@ func (m *Manager) unanswered(ctx context.Context, w Worker) bool {
 	if m.peer == nil {
 		return false
 	}
-	tctx, cancel := context.WithTimeout(ctx, m.timing.probe)
-	defer cancel()
-	dead, err := m.peer.Probe(tctx, "", w.Addr, w.ID)
+	dead, err := m.probe(ctx, "", w)
 	return dead || err != nil && ctx.Err() == nil
 }
 

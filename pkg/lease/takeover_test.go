@@ -80,6 +80,25 @@ func TestASuspicionThatIsNotBorneOut(t *testing.T) {
 	require.Equal(t, Live, c.state(a.ID()))
 }
 
+// A worker whose own network refuses all its dials would else end everybody, and again whoever comes after them.
+func TestWhoIsRefusedByAllDeclaresNobodyDead(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	a, g := c.join("a", patient), c.join("g", patient, "gateway")
+	c.eventually("both are known", func() bool { return len(g.Table().Workers()) == 2 })
+	w, ok := g.Table().Worker(a.ID())
+	require.True(t, ok)
+	refused := func() bool { return g.confirm(t.Context(), suspicion{worker: a.ID(), why: Refused}, w) }
+	require.False(t, refused(), "it answers")
+	c.refuse(a.addr)
+	require.True(t, refused(), "there is nobody else to ask")
+	b := c.join("b", patient)
+	c.eventually("the second is known", func() bool { return g.Refresh(t.Context()) == nil && len(g.Table().Workers()) == 3 })
+	require.True(t, refused(), "the second is refused, too")
+	c.refuse(b.addr)
+	require.False(t, refused(), "nobody answers")
+}
+
 func TestWhoDoesNotHeartbeatDeclaresNobodyDead(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)

@@ -165,6 +165,12 @@ var leases = []mutant{
 		pkg: "./pkg/lease", test: "TestRoomsAndSlotsMoveBetweenShards",
 	},
 	{
+		name: "who is refused by all takes another for dead",
+		file: "pkg/lease/takeover.go",
+		old:  "if !answered {", new: "if false {",
+		pkg: "./pkg/lease", test: "TestWhoIsRefusedByAllDeclaresNobodyDead",
+	},
+	{
 		name: "who reaches nobody takes another for unreachable",
 		file: "pkg/lease/takeover.go",
 		old:  "witnesses >= min(2, len(seconds)+1)", new: "witnesses >= 1",
