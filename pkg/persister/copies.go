@@ -103,10 +103,13 @@ func (p *Persister) takeCopies(w http.ResponseWriter, r *http.Request) {
 		mxhttp.WriteError(w, r, mxerr.BadJSON("%v", err))
 		return
 	}
-	if m.Version == copiesVersion {
+	if m.Version != copiesVersion {
+		p.copies.meter.ignored.Add(float64(len(m.Rooms)))
+	} else {
 		for _, room := range m.Rooms {
 			c, err := room.copy()
 			if err != nil {
+				p.copies.meter.ignored.Inc()
 				p.log.Info("a copy of a room is of no use", "room", room.RoomID, "error", err)
 				continue
 			}
@@ -118,14 +121,15 @@ func (p *Persister) takeCopies(w http.ResponseWriter, r *http.Request) {
 
 // copies are those that arrived of shards that may come, bounded in bytes and age.
 type copies struct {
+	meter   copiesMeter
 	mu      sync.Mutex
 	shards  map[int]map[id.RoomID]*roomCopy
 	arrived map[int]time.Time // the newest of a shard
 	bytes   int
 }
 
-func newCopies() *copies {
-	return &copies{shards: make(map[int]map[id.RoomID]*roomCopy), arrived: make(map[int]time.Time)}
+func newCopies(m copiesMeter) *copies {
+	return &copies{meter: m, shards: make(map[int]map[id.RoomID]*roomCopy), arrived: make(map[int]time.Time)}
 }
 
 func (c *copies) put(shard int, rc *roomCopy, now time.Time) {
@@ -133,14 +137,16 @@ func (c *copies) put(shard int, rc *roomCopy, now time.Time) {
 	defer c.mu.Unlock()
 	for s, at := range c.arrived {
 		if now.Sub(at) > keepCopies {
-			c.drop(s)
+			c.ignore(s)
 		}
 	}
 	if old := c.shards[shard][rc.room]; old != nil {
+		c.meter.ignored.Inc()
 		c.bytes -= old.bytes
 		delete(c.shards[shard], rc.room)
 	}
 	if c.bytes+rc.bytes > maxKeptCopies {
+		c.meter.ignored.Inc()
 		return
 	}
 	if c.shards[shard] == nil {
@@ -165,8 +171,13 @@ func (c *copies) clear() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for shard := range c.arrived {
-		c.drop(shard)
+		c.ignore(shard)
 	}
+}
+
+func (c *copies) ignore(shard int) {
+	c.meter.ignored.Add(float64(len(c.shards[shard])))
+	c.drop(shard)
 }
 
 func (c *copies) drop(shard int) {
@@ -184,6 +195,7 @@ func (l *lane) preload(shard int) {
 		is := l.rooms.get(roomID)
 		if !ok || c.epoch >= epoch || is != nil && (is.epoch == epoch || is.loading || is.tail != nil || len(is.waiting) > 0) ||
 			l.leases.ShardOf(roomID) != shard {
+			l.meter.copies.ignored.Inc()
 			continue
 		}
 		r := newRoom(roomID, shard, epoch)

@@ -53,19 +53,22 @@ func TestOnlyWhatIsCommittedIsCopied(t *testing.T) {
 
 func TestKeptCopiesAreBounded(t *testing.T) {
 	t.Parallel()
-	c, now := newCopies(), time.Now()
+	c, now := newCopies(newMeter(nil, nil).copies), time.Now()
 	for i := range 100 {
 		c.put(i%4, &roomCopy{room: id.RoomID(fmt.Sprint(i)), bytes: maxKeptCopies / 50}, now)
 	}
 	require.Equal(t, maxKeptCopies/50*50, c.bytes)
+	require.InDelta(t, 50, count(t, c.meter.ignored), 0, "what finds no room is counted")
 	c.put(0, &roomCopy{room: "0", bytes: 1}, now)
 	require.Less(t, c.bytes, maxKeptCopies-1000, "another copy of a room takes the place of the first")
 	require.NotEmpty(t, c.take(1))
 	require.Empty(t, c.take(1))
 	c.put(7, &roomCopy{room: "new", bytes: 1}, now.Add(keepCopies+1))
 	require.Equal(t, 1, c.bytes, "copies of shards that do not come are dropped")
+	before := count(t, c.meter.ignored)
 	c.clear()
 	require.Zero(t, c.bytes)
+	require.InDelta(t, before+1, count(t, c.meter.ignored), 0)
 	require.Empty(t, c.take(7))
 }
 

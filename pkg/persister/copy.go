@@ -42,7 +42,7 @@ func (c *roomCopy) catchUp(since []entryAt) *snapshot {
 	if len(since) == 0 || len(since) > maxCatchUp || since[0].position != c.position || since[0].event != c.head.ID() {
 		return nil
 	}
-	s := &snapshot{version: c.version, heads: []*event.Event{c.head}, at: c.position, state: slices.Clip(c.state)}
+	s := &snapshot{copied: true, version: c.version, heads: []*event.Event{c.head}, at: c.position, state: slices.Clip(c.state)}
 	for _, row := range since[1:] {
 		ev, err := event.Load(c.version, row.event, row.raw)
 		if err != nil || ev.Type() == typeRedaction {

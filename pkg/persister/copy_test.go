@@ -10,6 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 
 	"github.com/myelin-hs/myelin/pkg/id"
@@ -75,6 +76,23 @@ func (s *succession) deliver(t *testing.T, body string) {
 	}
 }
 
+// outcomes are how many copies the second worker used, refused and ignored.
+func (s *succession) outcomes(t *testing.T) [3]float64 {
+	t.Helper()
+	m := s.to.copies.meter
+	return [3]float64{count(t, m.used), count(t, m.refused), count(t, m.ignored)}
+}
+
+// count returns a counter's value.
+func count(t *testing.T, c prometheus.Counter) float64 {
+	t.Helper()
+	metrics := prometheus.NewRegistry()
+	require.NoError(t, metrics.Register(c))
+	families, err := metrics.Gather()
+	require.NoError(t, err)
+	return families[0].GetMetric()[0].GetCounter().GetValue()
+}
+
 // warm copies the room's shard.
 func (s *succession) warm(t *testing.T, room id.RoomID) {
 	t.Helper()
@@ -120,6 +138,7 @@ func TestARoomThatWasCopiedIsNotReadWhole(t *testing.T) {
 	s.move(t, room)
 	require.Equal(t, 200, s.to.send(t, room, bob, "two").status)
 	require.Zero(t, s.reads.n.Load())
+	require.Equal(t, [3]float64{1, 0, 0}, s.outcomes(t))
 	s.events(t, room)
 	require.Equal(t, 2, messages(t, s.from.db, room))
 
@@ -209,6 +228,7 @@ func TestCopiesThatDoNotHelpAreIgnored(t *testing.T) {
 	s.move(t, room)
 	require.Equal(t, 200, s.to.send(t, room, alice, "last").status)
 	require.Equal(t, int64(1), s.reads.n.Load())
+	require.Equal(t, [3]float64{0, 1, 1}, s.outcomes(t))
 	require.Zero(t, s.to.copies.bytes, "what was taken is kept no more")
 	s.events(t, room)
 }

@@ -131,10 +131,11 @@ func startLaneWith(t *testing.T, s *memoryStore, leases Leases) *lane {
 	t.Helper()
 	s.events = make(map[id.RoomID][]*event.Event)
 	s.began, s.proceed, s.over = make(chan *block), make(chan struct{}), make(chan struct{})
+	m := newMeter(prometheus.NewRegistry(), func() float64 { return 0 })
 	l := newLane(laneConfig{
 		pipe:   pipeline{commit: s.commit, resolve: s.resolve, load: s.load, publish: func(*block) {}, close: func(context.Context) {}},
-		leases: leases, forge: forge{signer, time.Now}, log: slog.New(slog.DiscardHandler), copies: newCopies(),
-		meter: newMeter(prometheus.NewRegistry(), func() float64 { return 0 }), cacheRooms: 100, cacheBytes: 1 << 20, memoryKeys: 100,
+		leases: leases, forge: forge{signer, time.Now}, log: slog.New(slog.DiscardHandler), copies: newCopies(m.copies),
+		meter: m, cacheRooms: 100, cacheBytes: 1 << 20, memoryKeys: 100,
 	})
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)

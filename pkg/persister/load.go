@@ -118,7 +118,15 @@ func (l *lane) adopt(r loadResult) {
 	for _, want := range r.wants {
 		room := want.room
 		room.loading, room.copy = false, nil
-		switch s := r.loaded.rooms[room.id]; {
+		s := r.loaded.rooms[room.id]
+		switch {
+		case want.copy == nil:
+		case s != nil && s.copied:
+			l.meter.copies.used.Inc()
+		default:
+			l.meter.copies.refused.Inc()
+		}
+		switch {
 		case s == nil: // there is no such room
 		case s.err != nil:
 			l.giveUp(room, s.err)

@@ -48,6 +48,7 @@ type Persister struct {
 	heralds []*herald
 	reader  reader
 	copies  *copies
+	news    bell // rings at each Granted and Lost
 	log     *slog.Logger
 }
 
@@ -67,8 +68,9 @@ func New(opts Options) (*Persister, error) {
 	if opts.DatabaseID == "" || opts.Signer == nil || opts.Leases == nil || opts.Publisher == nil || opts.Pool == nil {
 		return nil, errors.New("persister: Pool, DatabaseID, Signer, Leases and Publisher are required")
 	}
-	p := &Persister{opts: opts, reader: reader{opts.Pool}, copies: newCopies(), log: opts.Logger}
+	p := &Persister{opts: opts, reader: reader{opts.Pool}, log: opts.Logger}
 	m := newMeter(opts.Registerer, func() float64 { return p.Lag().Seconds() })
+	p.copies = newCopies(m.copies)
 	for range opts.Lanes {
 		s := &session{
 			uri: opts.URI, name: lease.ApplicationName(opts.Leases.ID()),
@@ -145,11 +147,13 @@ func (p *Persister) Quiesce(ctx context.Context, shard int) error {
 // lease.Holder.
 func (p *Persister) Granted(shard int, _ int64) {
 	p.lane(shard).orders.give(order{kind: granted, shard: shard})
+	p.news.ring()
 }
 
 // Lost forgets the rooms of a shard and sends its waiting writes to the owner. See lease.Holder.
 func (p *Persister) Lost(shard int) {
 	p.lane(shard).orders.give(order{kind: lostLease, shard: shard})
+	p.news.ring()
 }
 
 // Reset forgets all that was read from the database, which turned out to have another past: rooms, and what requests were

@@ -40,6 +40,7 @@ type snapshot struct {
 	heads   []*event.Event
 	at      int64 // position of the newest event
 	err     error // why it cannot be read or understood
+	copied  bool  // it comes from a copy
 }
 
 // roomOverhead is about what a room without state takes in memory.
