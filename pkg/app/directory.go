@@ -58,6 +58,8 @@ func reaching(workers []route.Worker, self int64, silence time.Duration) []route
 
 func (d directory) Refresh(ctx context.Context) error { return d.m.Refresh(ctx) }
 
+func (d directory) Outdated() { d.m.Nudged() }
+
 // successorLimit is how long after its death a worker's container is waited for: the kubelet starts it at once, and again
 // only 10 s later.
 const successorLimit = 10 * time.Second

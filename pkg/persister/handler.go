@@ -71,7 +71,7 @@ func (p *Persister) authenticated(h func(http.ResponseWriter, *http.Request, cal
 			mxhttp.WriteError(w, r, mxerr.MissingToken())
 			return
 		}
-		err := h(w, r, caller{who.UserID, who.DeviceID, who.RequestID})
+		err := h(w, r.WithContext(withEpoch(r)), caller{who.UserID, who.DeviceID, who.RequestID})
 		var elsewhere *elsewhereError
 		switch {
 		case err == nil:
@@ -222,21 +222,4 @@ func (p *Persister) write(ctx context.Context, w *write) (id.EventID, error) {
 		}
 	}
 	return "", a.err
-}
-
-// mine returns nil if this worker serves the shard. Before it says no it reads the leases: the shard may just have been
-// given to it.
-func (p *Persister) mine(ctx context.Context, shard int) error {
-	if _, ok := p.opts.Leases.OwnLease(shard); ok {
-		return nil
-	}
-	bounded, cancel := context.WithTimeout(ctx, time.Second)
-	defer cancel()
-	if err := p.opts.Leases.Refresh(bounded); err != nil {
-		p.log.Info("refresh leases", "error", err)
-	}
-	if _, ok := p.opts.Leases.OwnLease(shard); ok {
-		return nil
-	}
-	return p.elsewhere(shard)
 }

@@ -59,6 +59,9 @@ func (f *Forwarder) attempt(ctx context.Context, to Worker, epoch int64, q *Requ
 	defer listener.end()
 	r.URL.Scheme, r.URL.Host = "http", to.Addr
 	r.Header.Set(HeaderTo, strconv.FormatInt(to.ID, 10))
+	if q.Room != "" {
+		r.Header.Set(HeaderEpoch, strconv.FormatInt(epoch, 10))
+	}
 	f.sign(r, q.Body)
 	resp, err := f.client.RoundTrip(r)
 	if err != nil {

@@ -12,7 +12,7 @@ const (
 	HeaderTo        = "X-Myelin-To"         // id of the worker that is meant; any other must not serve the request
 	HeaderOwner     = "X-Myelin-Owner"      // with 421: id of the shard's owner
 	HeaderOwnerAddr = "X-Myelin-Owner-Addr" // with 421: its internal address
-	HeaderEpoch     = "X-Myelin-Epoch"      // with 421: the epoch of its lease
+	HeaderEpoch     = "X-Myelin-Epoch"      // with 421: the epoch of its lease; with a request for a room: the one it was sent for
 	HeaderUnserved  = "X-Myelin-Unserved"   // on an error: nothing was done, another worker may be asked
 	HeaderPulse     = "X-Myelin-Pulse"      // asks for a pulse every so many milliseconds
 )
@@ -60,6 +60,8 @@ type Directory interface {
 	Role(role string) []Worker
 	// Refresh reads the truth.
 	Refresh(ctx context.Context) error
+	// Outdated says that what the other methods return is known to be so. The truth is read soon; it does not block.
+	Outdated()
 	// Awaited asks the database whether a worker with the role died so short a while ago, without having left, that its
 	// container is likely to come back.
 	Awaited(ctx context.Context, role string) (bool, error)

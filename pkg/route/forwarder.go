@@ -158,6 +158,7 @@ func (f *Forwarder) toOwner(ctx context.Context, q *Request, w http.ResponseWrit
 			if v == moved && h.epoch > max(place.Epoch, told.epoch) && hops < 4 {
 				told = hint{f.known(h.owner), h.epoch}
 				hops++
+				f.dir.Outdated() // or each request until the next heartbeat would take this way round
 				continue
 			}
 			told = hint{}

@@ -3,6 +3,18 @@ package main
 // roomOwner are rules of the worker that owns a room's shard, and of those that look for it.
 var roomOwner = []mutant{
 	{
+		name: "a request for a shard that is not claimed yet is sent away",
+		file: "pkg/persister/mine.go",
+		old:  "if p.opts.Leases.OwnerOf(shard).Worker != p.opts.Leases.ID() {", new: "if true {",
+		pkg: "./pkg/persister", test: "TestWhatIsGivenIsWaitedForUntilItIsGranted",
+	},
+	{
+		name: "a worker says no by what it knew before",
+		file: "pkg/persister/mine.go",
+		old:  "known.Epoch > epochFrom(ctx) && epochFrom(ctx) > 0", new: "known.Epoch >= epochFrom(ctx)",
+		pkg: "./pkg/persister", test: "TestWhoIsBehindIsSentOnWithoutARead",
+	},
+	{
 		name: "a lane that cannot connect counts as one that gets on",
 		file: "pkg/persister/settle.go",
 		old:  "if !errors.Is(s.outcome.err, errNotSent) {", new: "if true {",
