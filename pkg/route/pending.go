@@ -35,17 +35,24 @@ type watched struct {
 func (f *Forwarder) watch(ctx context.Context, worker int64, room id.RoomID, epoch int64) (context.Context, *watched) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	w := &watched{f: f, worker: worker, room: room, epoch: epoch, cancel: cancel}
-	p := &f.pending
+	f.pending.add(w)
+	// Run may have looked since the worker was chosen. One that was hinted at can be newer than the table.
+	if !f.dir.Alive(worker) && (room == "" || f.dir.Room(room).Epoch >= epoch) {
+		cancel(errGone)
+	}
+	return ctx, w
+}
+
+func (p *pending) add(w *watched) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.workers == nil {
 		p.workers = make(map[int64]map[*watched]struct{})
 	}
-	if p.workers[worker] == nil {
-		p.workers[worker] = make(map[*watched]struct{})
+	if p.workers[w.worker] == nil {
+		p.workers[w.worker] = make(map[*watched]struct{})
 	}
-	p.workers[worker][w] = struct{}{}
-	return ctx, w
+	p.workers[w.worker][w] = struct{}{}
 }
 
 func (w *watched) unwatch() {

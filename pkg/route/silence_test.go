@@ -125,6 +125,42 @@ func TestASilentConnectionIsGivenUpAndTheRequestSentAgain(t *testing.T) {
 	})
 }
 
+// It dies between being chosen and being asked, and nothing else changes after.
+func TestAWorkerThatHasJustGoneIsNotWaitedFor(t *testing.T) {
+	n := network{"a": hangs, "b": hangs, "c": tells("whole")}
+	bubble(t, n, func(t *testing.T, d *directory, f *route.Forwarder) {
+		d.dead[5], d.dead[6] = true, true
+		d.roles["sync"] = []route.Worker{{ID: 5, Addr: "a", Pulses: true}, {ID: 6, Addr: "b", Pulses: true}, {ID: 7, Addr: "c", Pulses: true}}
+		for range 20 {
+			began, w := time.Now(), httptest.NewRecorder()
+			require.NoError(t, f.Forward(t.Context(), &route.Request{Method: "GET", URI: "/x", Role: "sync"}, w))
+			require.Equal(t, "whole /x ", w.Body.String())
+			require.Less(t, time.Since(began), time.Second) // of the bubble
+		}
+	})
+}
+
+func TestAHintIsFollowedToAWorkerThatTheTableDoesNotKnow(t *testing.T) {
+	t.Parallel()
+	d := newDirectory()
+	d.dead[3] = true // as far as known
+	newcomer, asked := worker(t, 3, says("newcomer")), 0
+	d.place = route.Place{Epoch: 7, Owner: worker(t, 2, func(w http.ResponseWriter, _ *http.Request) {
+		asked++
+		w.Header().Set(route.HeaderOwner, "3")
+		w.Header().Set(route.HeaderOwnerAddr, newcomer.Addr)
+		w.Header().Set(route.HeaderEpoch, "8")
+		w.WriteHeader(http.StatusMisdirectedRequest)
+	})}
+	d.roles[route.RolePersister] = []route.Worker{d.place.Owner}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	w := httptest.NewRecorder()
+	require.NoError(t, start(t, d).Forward(ctx, send(), w))
+	require.Equal(t, "newcomer"+answer, w.Body.String())
+	require.Equal(t, 1, asked)
+}
+
 func TestNoWorkerIsAskedForAWordBeforeTheBody(t *testing.T) {
 	n := network{"owner": func(r *http.Request) (io.ReadCloser, error) {
 		require.Empty(t, r.Header.Get("Expect"))

@@ -63,6 +63,18 @@ var faults = []mutant{
 		pkg: "./pkg/route", test: "TestAnAnswerThatComesAtTheLastMomentIsWaitedForNoLess",
 	},
 	{
+		name: "a request stays with a worker that went before it was watched",
+		file: "pkg/route/pending.go",
+		old:  "if !f.dir.Alive(worker) &&", new: "if false &&",
+		pkg: "./pkg/route", test: "TestAWorkerThatHasJustGoneIsNotWaitedFor",
+	},
+	{
+		name: "a worker that the table does not know yet is gone",
+		file: "pkg/route/pending.go",
+		old:  " && (room == \"\" || f.dir.Room(room).Epoch >= epoch)", new: "",
+		pkg: "./pkg/route", test: "TestAHintIsFollowedToAWorkerThatTheTableDoesNotKnow",
+	},
+	{
 		name: "a request stays with a worker that lives but has lost its shard",
 		file: "pkg/route/pending.go",
 		old:  "case !w.moved && w.hasMoved():", new: "case false:",
