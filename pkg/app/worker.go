@@ -213,7 +213,7 @@ func (w *worker) positions(context.Context) error {
 		if needs[role].announcer && w.announcer == nil {
 			w.announcer = horizon.NewAnnouncer(horizon.AnnouncerConfig{
 				URI: w.cfg.PostgresURI.Reveal(), DatabaseID: w.db.DatabaseID, Pool: w.pool, Bus: w.bus, WorkerID: w.lease.ID(),
-				ApplicationName: "myelin-announcer", Log: w.log,
+				ApplicationName: "myelin-announcer", Generation: w.lease.Generation, Log: w.log,
 			})
 			w.group.Add("announcer", w.announcer.Run, "leases")
 		}

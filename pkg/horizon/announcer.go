@@ -34,10 +34,16 @@ type AnnouncerConfig struct {
 	Bus  *bus.Bus
 	// WorkerID is the incarnation that the leader row names.
 	WorkerID int64
+	// Generation is the newest of the database that this process knows of: a server that has an older one is a former
+	// primary, and is not announced. Nil: none is known.
+	Generation func() int64
 	// ApplicationName is shown in pg_stat_activity.
 	ApplicationName string
 	Log             *slog.Logger // default slog.Default()
 }
+
+// errFormer says that the session leads to a former primary, where P stands still and looks fresh.
+var errFormer = errors.New("the server has an older generation of the database than is known")
 
 // An Announcer moves P while it holds the leader row, and waits for the row otherwise. Any number may run.
 type Announcer struct {
@@ -170,6 +176,9 @@ func (a *Announcer) round(ctx context.Context, c *closer, renewed *time.Time) (s
 	s, err := c.step(ctx)
 	if err != nil {
 		return step{}, err
+	}
+	if a.cfg.Generation != nil && c.generation < a.cfg.Generation() {
+		return step{}, errFormer
 	}
 	metricPosition.Set(float64(s.P))
 	if left, ok := c.rowLeft(time.Now()); ok && left == 0 {

@@ -75,6 +75,12 @@ var horizon = []mutant{
 		pkg: "./pkg/horizon", test: "TestStuckBlockLosesItsBackend",
 	},
 	{
+		name: "a former primary is announced",
+		file: "pkg/horizon/announcer.go",
+		old:  "if a.cfg.Generation != nil &&", new: "if false &&",
+		pkg: "./pkg/horizon", test: "TestAFormerPrimaryIsNotAnnounced",
+	},
+	{
 		name: "a quiet time saves up any number of rounds",
 		file: "pkg/horizon/pace.go",
 		old:  "if p.due.Before(now) {", new: "if p.due.IsZero() {",
