@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -243,5 +244,44 @@ func TestCopiesAreTakenFromWorkersOnly(t *testing.T) {
 		w := httptest.NewRecorder()
 		p.handler.ServeHTTP(w, r.WithContext(ctx))
 		require.Equal(t, http.StatusUnauthorized, w.Code, name)
+	}
+}
+
+// A worker that leaves gives all its shards away at once.
+func TestFewCopiesAreOnTheirWayAtOnce(t *testing.T) {
+	t.Parallel()
+	const atOnce, all = 4, 10
+	sent, release := make(chan struct{}, all), make(chan struct{})
+	db := newDatabase(t)
+	p := db.start(t, db.join(t), func(o *Options) {
+		o.SendCopies = func(context.Context, int64, []byte) error {
+			sent <- struct{}{}
+			<-release
+			return nil
+		}
+	})
+	shards := map[int]bool{}
+	for len(shards) < all {
+		shards[p.leases.ShardOf(p.newRoom(t))] = true
+	}
+	var warming sync.WaitGroup
+	for shard := range shards {
+		warming.Go(func() { p.Warm(t.Context(), shard, 1) })
+	}
+	for range atOnce {
+		<-sent
+	}
+	require.Never(t, func() bool { return len(sent) > 0 }, quiet, quiet/10)
+	close(release)
+	warming.Wait()
+	require.Len(t, sent, all-atOnce, "the others come to their turn")
+
+	for range atOnce {
+		p.sending <- struct{}{}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for shard := range shards {
+		p.Warm(ctx, shard, 1) // returns
 	}
 }

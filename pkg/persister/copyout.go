@@ -11,6 +11,9 @@ const (
 	maxCopiedBytes = 4 << 20
 	// copiedIfUsed is how long ago a room may have had its turn.
 	copiedIfUsed = time.Minute
+	// maxSending is how many requests with copies are under way at once, of all shards: who leaves gives them all at once,
+	// and sender and receivers hold each of them in memory as a whole.
+	maxSending = 4
 )
 
 // An outgoing takes the copies of a shard's rooms. It belongs to the loop, but for ready.
@@ -88,7 +91,13 @@ func (p *Persister) Warm(ctx context.Context, shard int, to int64) {
 		if len(m.Rooms) == 0 {
 			return true
 		}
+		select {
+		case p.sending <- struct{}{}:
+		case <-ctx.Done():
+			return false
+		}
 		err := p.opts.SendCopies(ctx, to, m.encode())
+		<-p.sending
 		if err != nil && ctx.Err() == nil {
 			p.log.Info("copy rooms to their next owner", "shard", shard, "to", to, "error", err)
 		}

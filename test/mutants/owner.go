@@ -81,6 +81,12 @@ var roomOwner = []mutant{
 		pkg: "./pkg/persister", test: "TestACopyFromBeforeARedactionIsNotUsed",
 	},
 	{
+		name: "a worker that leaves sends all its rooms at once",
+		file: "pkg/persister/copyout.go",
+		old:  "maxSending = 4", new: "maxSending = 64",
+		pkg: "./pkg/persister", test: "TestFewCopiesAreOnTheirWayAtOnce",
+	},
+	{
 		name: "what is not committed is copied",
 		file: "pkg/persister/copyout.go",
 		old:  "if r.tail == nil {", new: "if true {",
