@@ -78,3 +78,23 @@ func TestALaneThatCannotWriteConnectsAnew(t *testing.T) {
 	require.Positive(t, failures(t, metrics, notWritten))
 	s.close(t.Context())
 }
+
+// Neither rooms nor what was answered are read from a former primary, wherever the pool leads.
+func TestAFormerPrimaryIsNotRead(t *testing.T) {
+	t.Parallel()
+	p := newPersister(t)
+	room := p.newRoom(t)
+	wants := []want{{room: newRoom(room, p.leases.ShardOf(room), 1)}}
+	key := dedupeKey{user: alice, txn: "x"}
+	got, err := p.reader.load(t.Context(), wants)
+	require.NoError(t, err)
+	require.NotNil(t, got.rooms[room])
+	p.leases.mu.Lock()
+	p.leases.generation++
+	p.leases.mu.Unlock()
+	_, err = p.reader.load(t.Context(), wants)
+	require.ErrorIs(t, err, errFormer)
+	require.False(t, ofWhatIsRead(err), "it is tried again")
+	_, err = p.reader.repeated(t.Context(), []dedupeKey{key})
+	require.ErrorIs(t, err, errFormer)
+}

@@ -69,7 +69,7 @@ func New(opts Options) (*Persister, error) {
 	if opts.DatabaseID == "" || opts.Signer == nil || opts.Leases == nil || opts.Publisher == nil || opts.Pool == nil {
 		return nil, errors.New("persister: Pool, DatabaseID, Signer, Leases and Publisher are required")
 	}
-	p := &Persister{opts: opts, reader: reader{opts.Pool}, sending: make(chan struct{}, maxSending), log: opts.Logger}
+	p := &Persister{opts: opts, reader: reader{opts.Pool, opts.Leases}, sending: make(chan struct{}, maxSending), log: opts.Logger}
 	m := newMeter(opts.Registerer, func() float64 { return p.Lag().Seconds() })
 	p.copies = newCopies(m.copies)
 	for range opts.Lanes {

@@ -12,7 +12,23 @@ import (
 )
 
 // A reader reads what was committed, set-wise: the number of queries does not grow with the number of rooms or keys.
-type reader struct{ pool *pgxpool.Pool }
+type reader struct {
+	pool   *pgxpool.Pool
+	leases Leases
+}
+
+// send reads a batch from the present generation: the pool's address, or a pooler, may lead to a former primary still.
+func (r reader) send(ctx context.Context, batch *pgx.Batch) error {
+	batch.Queue(sqlGeneration).QueryRow(func(row pgx.Row) error {
+		var generation int64
+		err := row.Scan(&generation)
+		if err == nil && generation < r.leases.Generation() {
+			err = errFormer
+		}
+		return err
+	})
+	return r.pool.SendBatch(ctx, batch).Close()
+}
 
 // load is pipeline.load. It needs no snapshot: nobody else writes these rooms while the lease holds, and if it does not
 // hold, nothing that is built on them is written.
@@ -37,7 +53,7 @@ func (r reader) load(ctx context.Context, wants []want) (loaded, error) {
 	if len(keys) > 0 {
 		queueRepeated(batch, keys, got.keys)
 	}
-	if err := r.pool.SendBatch(ctx, batch).Close(); err != nil {
+	if err := r.send(ctx, batch); err != nil {
 		return loaded{}, fmt.Errorf("load %d rooms: %w", len(wants), err)
 	}
 	var useless []want
@@ -53,7 +69,7 @@ func (r reader) load(ctx context.Context, wants []want) (loaded, error) {
 	}
 	batch = &pgx.Batch{}
 	got.queueCold(batch, useless)
-	if err := r.pool.SendBatch(ctx, batch).Close(); err != nil {
+	if err := r.send(ctx, batch); err != nil {
 		return loaded{}, fmt.Errorf("load %d rooms: %w", len(useless), err)
 	}
 	return got, nil
@@ -78,7 +94,7 @@ func (r reader) repeated(ctx context.Context, keys []dedupeKey) (map[dedupeKey]i
 	found := make(map[dedupeKey]id.EventID)
 	batch := &pgx.Batch{}
 	queueRepeated(batch, keys, found)
-	if err := r.pool.SendBatch(ctx, batch).Close(); err != nil {
+	if err := r.send(ctx, batch); err != nil {
 		return nil, fmt.Errorf("look up %d deduplication keys: %w", len(keys), err)
 	}
 	return found, nil

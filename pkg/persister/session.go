@@ -40,7 +40,7 @@ func (s *session) ready(ctx context.Context) error {
 		return fmt.Errorf("connect a lane: %w", err)
 	}
 	var generation int64
-	err = conn.QueryRow(ctx, "SELECT generation FROM cluster_state").Scan(&generation)
+	err = conn.QueryRow(ctx, sqlGeneration).Scan(&generation)
 	if err == nil && generation < s.leases.Generation() {
 		err = errFormer
 	}

@@ -57,6 +57,8 @@ const (
 // sqlLook finds an event of a block whose outcome was unknown, wherever it stands.
 const sqlLook = `SELECT position FROM event WHERE slot = $1 AND event_id = $2`
 
+const sqlGeneration = `SELECT generation FROM cluster_state`
+
 // What the loader and the committer read.
 const (
 	sqlLoadRooms = `SELECT r.room_id, r.version, h.position, h.event_id, h.json

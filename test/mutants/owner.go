@@ -105,6 +105,12 @@ var roomOwner = []mutant{
 		pkg: "./pkg/persister", test: "TestAFormerPrimaryIsNotLookedAt",
 	},
 	{
+		name: "rooms are read from a former primary",
+		file: "pkg/persister/reader.go",
+		old:  "err == nil && generation < r.leases.Generation()", new: "false",
+		pkg: "./pkg/persister", test: "TestAFormerPrimaryIsNotRead",
+	},
+	{
 		name: "a lane stays with a former primary",
 		file: "pkg/persister/session.go",
 		old:  " && s.generation >= s.leases.Generation() {", new: " {",
