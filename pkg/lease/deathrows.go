@@ -52,7 +52,7 @@ SELECT 1 FROM worker w
  WHERE w.worker_id = $1 AND w.state <> 3
    AND EXISTS (SELECT FROM worker me WHERE me.worker_id = $2 AND me.state <> 3 AND me.expires_at > clock_timestamp())
    AND CASE $3
-       WHEN 'refused' THEN w.expires_at - $4 * interval '1 millisecond' < clock_timestamp() - $5 * interval '1 millisecond'
+       WHEN 'refused' THEN w.expires_at - $4 * interval '1 millisecond' < statement_timestamp() - $5 * interval '1 millisecond'
        WHEN 'superseded' THEN EXISTS (SELECT FROM worker n WHERE n.worker_id > w.worker_id AND (n.pod = w.pod OR n.addr = w.addr))
        WHEN 'unreachable' THEN w.expires_at > clock_timestamp() AND EXISTS (SELECT FROM shard_lease l WHERE l.owner = w.worker_id)
             AND EXISTS (SELECT FROM worker p WHERE p.worker_id <> w.worker_id AND p.state = 1 AND $7 = ANY(p.roles)
@@ -73,6 +73,7 @@ SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
 	const owned = `
 SELECT shard_id, owner FROM shard_lease WHERE space = $1 AND owner = $2 ORDER BY shard_id FOR UPDATE`
 
+	asked := time.Now()
 	var placed []Lease
 	err := pgx.BeginFunc(ctx, r.pool, func(tx pgx.Tx) error {
 		if why.weak() {
@@ -81,7 +82,7 @@ SELECT shard_id, owner FROM shard_lease WHERE space = $1 AND owner = $2 ORDER BY
 			}
 		}
 		var one int
-		err := tx.QueryRow(ctx, suspect, worker, r.me, why.sql(), ms(r.timing.ttl), ms(since), ApplicationName(worker),
+		err := tx.QueryRow(ctx, suspect, worker, r.me, why.sql(), ms(r.timing.ttl), ms(since+time.Since(asked)), ApplicationName(worker),
 			RolePersister).Scan(&one)
 		if errors.Is(err, pgx.ErrNoRows) {
 			return errNotSuspect

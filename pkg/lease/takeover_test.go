@@ -1,6 +1,7 @@
 package lease
 
 import (
+	"context"
 	"errors"
 	"os"
 	"slices"
@@ -78,6 +79,32 @@ func TestASuspicionThatIsNotBorneOut(t *testing.T) {
 		require.ErrorIs(t, err, errNotSuspect)
 	}
 	require.Equal(t, Live, c.state(a.ID()))
+}
+
+// However long a takeover waits for its turn: a heartbeat that came after the suspicion disproves it.
+func TestAHeartbeatAfterTheSuspicionDisprovesIt(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	a, b := c.join("a", patient, "gateway"), c.join("b", patient)
+	a.stop()
+	tx, err := c.db.Begin(t.Context())
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = tx.Rollback(context.WithoutCancel(t.Context())) })
+	_, err = tx.Exec(t.Context(), `SELECT FROM worker WHERE worker_id = $1 FOR UPDATE`, a.ID())
+	require.NoError(t, err)
+	done := make(chan error, 1)
+	go func() {
+		_, err := b.rows.takeOver(t.Context(), a.ID(), Refused, 0)
+		done <- err
+	}()
+	c.eventually("it waits", func() bool { return c.waiting("%SELECT 1 FROM worker w%") == 1 })
+	_, err = tx.Exec(t.Context(), `UPDATE worker SET expires_at = clock_timestamp() + $2 * interval '1 millisecond' WHERE worker_id = $1`,
+		a.ID(), ms(b.rows.timing.ttl))
+	require.NoError(t, err)
+	_, err = tx.Exec(t.Context(), `SELECT pg_sleep(0.2)`) // so that it is an old one when its turn comes
+	require.NoError(t, err)
+	require.NoError(t, tx.Commit(t.Context()))
+	require.ErrorIs(t, <-done, errNotSuspect)
 }
 
 // A worker whose own network refuses all its dials would else end everybody, and again whoever comes after them.
