@@ -31,6 +31,9 @@ var (
 	ErrProtocol = errors.New("this build is too old for the database's other workers")
 	// ErrUnfit is returned by Move for a destination that isn't a live persister.
 	ErrUnfit = errors.New("the worker can't be given shards")
+	// ErrNotYet is returned by Move when its time is over before the new owner serves the shard. The move may still be
+	// under way, or the balancer may have moved the shard on.
+	ErrNotYet = errors.New("the new owner doesn't serve the shard yet")
 )
 
 // ApplicationName is what the direct database sessions of a worker's lanes must be called, so that a takeover can end them.
