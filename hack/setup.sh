@@ -6,6 +6,8 @@ cd "$(dirname "$0")/.."
 missing=()
 ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing+=(postgresql)
 command -v redis-server >/dev/null || missing+=(redis-server)
+command -v pgbouncer >/dev/null || [ -x /usr/sbin/pgbouncer ] || missing+=(pgbouncer)
+ls /usr/lib/*/faketime/libfaketime.so.1 >/dev/null 2>&1 || missing+=(libfaketime)
 command -v shellcheck >/dev/null || missing+=(shellcheck)
 command -v gcc >/dev/null || missing+=(gcc libc6-dev) # the race detector links with cgo
 /usr/bin/python3 -c 'import canonicaljson, signedjson.sign' 2>/dev/null || missing+=(python3-canonicaljson python3-signedjson)

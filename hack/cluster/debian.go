@@ -125,7 +125,9 @@ var installed = []struct {
 }
 
 // services are the packages' units that would start with the machine.
-var services = map[string]string{"redis-server": "redis-server.service", "postgresql": "postgresql.service"}
+var services = map[string]string{
+	"redis-server": "redis-server.service", "postgresql": "postgresql.service", "pgbouncer": "pgbouncer.service",
+}
 
 func found(program string) bool {
 	_, err := exec.LookPath(program)

@@ -114,6 +114,8 @@ func (a *API) move(w http.ResponseWriter, r *http.Request) error {
 		return mxerr.Unknown(http.StatusConflict, "There is no other live event persister to move shard %d to", shard)
 	case errors.Is(err, lease.ErrUnfit):
 		return mxerr.Unknown(http.StatusConflict, "Worker %d is not a live event persister", req.To)
+	case errors.Is(err, lease.ErrNotYet):
+		return mxerr.Unavailable(time.Second, "Shard %d has not moved in time: ask for the status to see who owns it now", shard).WithCause(err)
 	case err != nil:
 		return unreachable(err)
 	}

@@ -7,10 +7,12 @@ import (
 	"io"
 	"log/slog"
 	"strings"
+	"time"
 
 	"github.com/myelin-hs/myelin/pkg/config"
 	"github.com/myelin-hs/myelin/pkg/id"
 	"github.com/myelin-hs/myelin/pkg/keyring"
+	"github.com/myelin-hs/myelin/pkg/lease"
 	"github.com/myelin-hs/myelin/pkg/telemetry"
 )
 
@@ -30,7 +32,13 @@ worker <command> --help lists the flags.
 type Process struct {
 	Args, Environ  []string
 	Stdout, Stderr io.Writer
+	// Again starts the process again in its own place; it returns only if it fails. Nil: the process ends instead.
+	Again func() error
 }
+
+// leastLife is how long a worker has to have lived to be started again by itself after it was declared dead. One that dies
+// sooner ends, so that whoever supervises it notices and backs off.
+const leastLife = 10 * time.Second
 
 // Main runs a command and returns the exit code: 0, 1 after a failure that was told, 2 for a command line that makes no
 // sense.
@@ -86,7 +94,13 @@ func (p Process) run(ctx context.Context, args []string) error {
 	}
 	log := telemetry.NewLogger(p.Stderr, cfg.LogFormat, cfg.LogLevel)
 	slog.SetDefault(log) // for what logs on behalf of a request
-	return Run(ctx, cfg, log)
+	began := time.Now()
+	err = Run(ctx, cfg, log)
+	if errors.Is(err, lease.ErrDeclaredDead) && ctx.Err() == nil && p.Again != nil && time.Since(began) >= leastLife {
+		log.Warn("starting again, as a new worker", "error", err)
+		return p.Again()
+	}
+	return err
 }
 
 func (p Process) migrate(ctx context.Context, args []string) error {

@@ -56,6 +56,7 @@ func byRole(handlers map[string]http.Handler) *http.ServeMux {
 	routes := maps.Clone(gateway.Routes())
 	routes["POST "+persister.CreateRoomPath] = RolePersister
 	routes["POST "+persister.RetireRoomPath] = RolePersister
+	routes["POST "+persister.CopiesPath] = RolePersister
 	for pattern, role := range routes {
 		if h, ok := handlers[role]; ok {
 			mux.Handle(pattern, h)

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"strconv"
 	"syscall"
+	"time"
 
 	"github.com/myelin-hs/myelin/pkg/admin"
 	"github.com/myelin-hs/myelin/pkg/internalauth"
@@ -63,6 +64,9 @@ func (p *peer) Probe(ctx context.Context, viaAddr, targetAddr string, targetID i
 	}
 	defer resp.Body.Close()
 	var a probeAnswer
+	if resp.StatusCode == http.StatusGatewayTimeout {
+		return false, fmt.Errorf("probe %s through %s: %w", targetAddr, viaAddr, lease.ErrNoAnswer)
+	}
 	if resp.StatusCode != http.StatusOK {
 		return false, fmt.Errorf("probe %s through %s: status %d", targetAddr, viaAddr, resp.StatusCode)
 	}
@@ -72,12 +76,20 @@ func (p *peer) Probe(ctx context.Context, viaAddr, targetAddr string, targetID i
 	return a.Dead, nil
 }
 
-// dial says that a worker is dead if its address refuses or resets, or if another answers there.
+// probeLimit bounds one dial with its answer. Who has another dial waits longer.
+const probeLimit = 700 * time.Millisecond
+
+// dial says that a worker is dead if its address refuses or resets, or if another answers there. The error is
+// lease.ErrNoAnswer if nothing does.
 func (p *peer) dial(ctx context.Context, addr string, id int64) (bool, error) {
-	resp, err := p.do(ctx, http.MethodGet, addr, admin.Prefix+"ping")
+	bounded, cancel := context.WithTimeout(ctx, probeLimit)
+	defer cancel()
+	resp, err := p.do(bounded, http.MethodGet, addr, admin.Prefix+"ping")
 	switch {
 	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.ECONNRESET):
 		return true, nil
+	case err != nil && bounded.Err() != nil && ctx.Err() == nil:
+		return false, fmt.Errorf("probe %s: %w", addr, lease.ErrNoAnswer)
 	case err != nil:
 		return false, fmt.Errorf("probe %s: %w", addr, err)
 	}
@@ -111,6 +123,9 @@ func servePeers(mux *http.ServeMux, m *lease.Manager, p *peer) {
 			return mxerr.NotFound("No worker %d at %s", id, addr)
 		}
 		dead, err := p.dial(r.Context(), worker.Addr, id)
+		if errors.Is(err, lease.ErrNoAnswer) {
+			return mxerr.Unknown(http.StatusGatewayTimeout, "The worker does not answer")
+		}
 		if err != nil {
 			return mxerr.Unknown(http.StatusBadGateway, "The worker could not be probed").WithCause(err)
 		}

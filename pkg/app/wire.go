@@ -13,6 +13,7 @@ import (
 	"github.com/myelin-hs/myelin/pkg/gateway"
 	"github.com/myelin-hs/myelin/pkg/internalauth"
 	"github.com/myelin-hs/myelin/pkg/persister"
+	"github.com/myelin-hs/myelin/pkg/route"
 	"github.com/myelin-hs/myelin/pkg/store"
 	"github.com/myelin-hs/myelin/pkg/sync"
 	"github.com/myelin-hs/myelin/pkg/telemetry"
@@ -51,7 +52,7 @@ func (w *worker) serve(role string, h http.Handler, run func(context.Context) er
 
 func (w *worker) persister(context.Context) error {
 	p, err := persister.New(persister.Options{
-		URI: w.cfg.PostgresURI.Reveal(), Pool: w.pool, DatabaseID: w.db.DatabaseID, Generation: w.db.Generation,
+		URI: w.cfg.PostgresURI.Reveal(), Pool: w.pool, DatabaseID: w.db.DatabaseID, SendCopies: w.sendCopies,
 		ServerName: w.server, Signer: w.own.Key(), Leases: persister.LeasesOf(w.lease), Publisher: w.bus, Poke: w.announcer.Poke,
 		Logger: w.log, Registerer: telemetry.Registry,
 	})
@@ -59,6 +60,7 @@ func (w *worker) persister(context.Context) error {
 		return err
 	}
 	w.lease.SetHolder(p)
+	w.lease.OnReset(p.Reset)
 	w.serve(RolePersister, p.Handler(), p.Run)
 	return nil
 }
@@ -118,8 +120,9 @@ func (w *worker) finish(context.Context) error {
 	mux.Handle(admin.Prefix, api.Handler())
 	servePeers(mux, w.lease, w.peer)
 	verifier := internalauth.NewVerifier(w.cfg.InternalCredential.Reveal())
-	w.port.install(w.lease.ID(), verifier.Handler(mux, maxInternalBody))
+	w.port.install(w.lease.ID(), route.Pulse(verifier.Handler(mux, max(maxInternalBody, persister.MaxCopiesBytes))))
 	w.group.Add("ready", func(ctx context.Context) error {
+		w.ready.watch(w.lease.Silence)
 		w.ready.set("")
 		w.log.InfoContext(ctx, "ready", "worker", w.lease.ID(), "roles", w.cfg.Roles, "database", w.db.DatabaseID)
 		<-ctx.Done()

@@ -28,8 +28,9 @@ import (
 )
 
 const (
-	// protocol is the newest protocol between workers that this build speaks.
-	protocol = 1
+	// protocol is the newest protocol between workers that this build speaks. 2: pulses (route.Pulse),
+	// and the map from rooms to shards may change.
+	protocol = 2
 	// maxInternalBody bounds a request between workers: a new room is the largest.
 	maxInternalBody = persister.MaxCreateRoomBytes
 	// leaseConns is the lease manager's own pool, so that no slow read delays a heartbeat.
@@ -107,7 +108,7 @@ func (w *worker) build(ctx context.Context) error {
 		return err
 	}
 	w.group.Add("probes", w.probe.run)
-	for _, step := range []func(context.Context) error{w.secrets, w.database, w.join, w.signing, w.positions, w.routing, w.roles, w.finish} {
+	for _, step := range []func(context.Context) error{w.secrets, w.database, w.join, w.signing, w.positions, w.routing, w.roles, w.resets, w.finish} {
 		if err := step(ctx); err != nil {
 			return err
 		}
@@ -158,8 +159,17 @@ func (w *worker) database(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("check the database: %w", err)
 	}
-	if w.pool, err = postgres.Open(ctx, uri, postgres.Options{MaxConns: int32(w.cfg.MaxConns), ApplicationName: "myelin-reads"}); err != nil {
-		return err
+	reads := postgres.Options{MaxConns: int32(w.cfg.MaxConns), ApplicationName: "myelin-reads", DatabaseID: w.db.DatabaseID}
+	if !w.cfg.PostgresReadURI.Empty() {
+		uri, reads.Pooled = w.cfg.PostgresReadURI.Reveal(), true
+	}
+	if w.pool, err = postgres.Open(ctx, uri, reads); err != nil {
+		return fmt.Errorf("open the pool for reads: %w", err)
+	}
+	if reads.Pooled {
+		if err := w.pool.Ping(ctx); err != nil {
+			return fmt.Errorf("connect to the database through --postgres-read-uri: %w", err)
+		}
 	}
 	if w.cfg.RedisURI.Empty() {
 		w.bus = bus.Local()
@@ -173,7 +183,9 @@ func (w *worker) database(ctx context.Context) error {
 // join makes this process a worker. The internal port accepts connections before that, or peers would take the newcomer
 // for dead; it answers once the group runs.
 func (w *worker) join(ctx context.Context) error {
-	pool, err := postgres.Open(ctx, w.cfg.PostgresURI.Reveal(), postgres.Options{MaxConns: leaseConns, ApplicationName: "myelin-lease"})
+	pool, err := postgres.Open(ctx, w.cfg.PostgresURI.Reveal(), postgres.Options{
+		MaxConns: leaseConns, ApplicationName: "myelin-lease", DatabaseID: w.db.DatabaseID,
+	})
 	if err != nil {
 		return err
 	}
@@ -189,7 +201,9 @@ func (w *worker) join(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	w.group.Add("leases", w.lease.Run, "internal port")
+	m := newMembership(w.lease)
+	w.group.Add("leases", m.run, "internal port")
+	w.group.Add("membership", m.live, "leases")
 	return nil
 }
 
@@ -198,8 +212,8 @@ func (w *worker) positions(context.Context) error {
 	for role := range w.has {
 		if needs[role].announcer && w.announcer == nil {
 			w.announcer = horizon.NewAnnouncer(horizon.AnnouncerConfig{
-				URI: w.cfg.PostgresURI.Reveal(), Pool: w.pool, Bus: w.bus, WorkerID: w.lease.ID(),
-				ApplicationName: "myelin-announcer", Log: w.log,
+				URI: w.cfg.PostgresURI.Reveal(), DatabaseID: w.db.DatabaseID, Pool: w.pool, Bus: w.bus, WorkerID: w.lease.ID(),
+				ApplicationName: "myelin-announcer", Generation: w.lease.Generation, Log: w.log,
 			})
 			w.group.Add("announcer", w.announcer.Run, "leases")
 		}

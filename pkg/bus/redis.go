@@ -18,6 +18,7 @@ func Open(uri, prefix string) (*Bus, error) {
 	opts.DialTimeout = time.Second
 	opts.ReadTimeout = time.Second
 	opts.WriteTimeout = time.Second
+	opts.ContextTimeoutEnabled = true // else publishTimeout would bound nothing
 	opts.PoolSize = 4
 	opts.MaxRetries = -1 // a late copy is worth nothing
 	return &Bus{prefix: prefix, transport: &overRedis{client: redis.NewClient(opts)}}, nil

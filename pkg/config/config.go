@@ -31,6 +31,8 @@ type Config struct {
 
 	// PostgresURI and RedisURI. An empty RedisURI is for a single process that has every role.
 	PostgresURI, RedisURI Secret
+	// PostgresReadURI is for what needs no session of its own, and may be a pooler's. Empty: PostgresURI.
+	PostgresReadURI Secret
 	// MaxConns bounds the pool of database connections. The connections of leases, lanes and announcer are on top of it.
 	MaxConns int
 	// DatabaseID is the database that this homeserver is known to live in; empty: not known yet.

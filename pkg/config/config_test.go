@@ -37,6 +37,7 @@ func TestRunDefaults(t *testing.T) {
 	require.Equal(t, "a.example", c.HomeserverID)
 	require.Equal(t, config.RegistrationClosed, c.Registration)
 	require.Equal(t, 4*time.Second, c.StopDelay)
+	require.True(t, c.PostgresReadURI.Empty())
 	require.Equal(t, strings.Repeat("c", 32), c.InternalCredential.Reveal(), "white space around a secret is dropped")
 	for _, shown := range []string{fmt.Sprintf("%v %+v %#v %s %q", c, c, c, c.PostgresURI, c.PostgresURI), slog.AnyValue(c.PostgresURI).Resolve().String()} {
 		require.NotContains(t, shown, "hunter2")

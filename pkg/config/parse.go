@@ -38,6 +38,7 @@ func Run(args, environ, known []string, usage io.Writer) (Config, error) {
 	set.StringVar(&c.AdvertiseAddr, "advertise-addr", "", "host:port where other workers reach the internal address (default $POD_IP, then 127.0.0.1, with its port)")
 	set.StringVar(&c.PublicBaseURL, "public-base-url", "", "base URL for clients, for /.well-known/matrix/client (default: from the request)")
 	postgres := set.secret(&c.PostgresURI, "postgres-uri", "postgres:// URI of the database", true)
+	set.secret(&c.PostgresReadURI, "postgres-read-uri", "postgres:// URI of a pooler in front of the same database, for what needs no session of its own (default: the database itself)", true)
 	set.secret(&c.RedisURI, "redis-uri", "redis:// URI; without it one process must have all roles", true)
 	set.IntVar(&c.MaxConns, "max-conns", 4, "most pooled database connections, besides those of leases, lanes and announcer")
 	set.database(&c.DatabaseID, &c.HomeserverID)

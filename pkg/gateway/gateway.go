@@ -63,6 +63,9 @@ func New(o Options) *Gateway {
 // before.
 func (g *Gateway) Drain() { g.draining.Store(true) }
 
+// Reset forgets who the tokens belong to: the database's newest past is gone, so what was read from it may not hold.
+func (g *Gateway) Reset() { g.tokens.reset() }
+
 // Run serves the listener until ctx ends; then it lets requests in progress end, for at most 35 s.
 func (g *Gateway) Run(ctx context.Context) error {
 	server := &http.Server{

@@ -199,11 +199,21 @@ func TestATokenRevokedWhileTheDatabaseIsAskedIsNotCached(t *testing.T) {
 
 func TestAResetForgetsAllTokens(t *testing.T) {
 	t.Parallel()
-	w, h, _ := build()
-	do(h, "GET", whoami, "", bearer...)
-	delete(w.tokens, alice)
-	w.listener(horizon.Advance{Reset: true})
-	require.Equal(t, 401, do(h, "GET", whoami, "", bearer...).Code)
+	for name, reset := range map[string]func(*world, *gateway.Gateway){
+		"heard with the horizon":      func(w *world, _ *gateway.Gateway) { w.listener(horizon.Advance{Reset: true}) },
+		"told by whoever noticed":     func(_ *world, g *gateway.Gateway) { g.Reset() },
+		"while the database is asked": func(w *world, g *gateway.Gateway) { g.Reset(); w.during = g.Reset },
+	} {
+		w, h, g := build()
+		do(h, "GET", whoami, "", bearer...)
+		reset(w, g)
+		if w.during != nil {
+			do(h, "GET", whoami, "", bearer...)
+			w.during = nil
+		}
+		delete(w.tokens, alice)
+		require.Equal(t, 401, do(h, "GET", whoami, "", bearer...).Code, name)
+	}
 }
 
 func TestWithoutDatabaseATokenIsNotCalledUnknown(t *testing.T) {

@@ -48,8 +48,7 @@ func newTokens(resolver Resolver, h Horizon) *tokens {
 
 func (t *tokens) advance(a horizon.Advance) {
 	if a.Reset {
-		t.revocations.Add(1)
-		t.cache.InvalidateAll()
+		t.reset()
 		return
 	}
 	for _, b := range a.Blocks {
@@ -61,6 +60,11 @@ func (t *tokens) advance(a horizon.Advance) {
 			t.cache.Invalidate(string(hash))
 		}
 	}
+}
+
+func (t *tokens) reset() {
+	t.revocations.Add(1)
+	t.cache.InvalidateAll()
 }
 
 // forget makes the next request with the token ask the database: who has logged out here need not wait for the horizon

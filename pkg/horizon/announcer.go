@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -15,26 +16,34 @@ import (
 )
 
 const (
-	minSpacing  = 5 * time.Millisecond   // between rounds, however many pokes
 	heldSpacing = 20 * time.Millisecond  // while a block in flight holds P back: its abort pokes nobody
 	idleSpacing = 250 * time.Millisecond // without a poke
 	retryAfter  = 250 * time.Millisecond // after an error
-	roundLimit  = leaderTTL              // a round that takes longer has outlived its term
+	roundLimit  = 2 * time.Second        // a session on which a round takes longer is given up
+	beginLimit  = 2 * time.Second        // to connect and begin a term
 )
 
 // AnnouncerConfig says what an [Announcer] works with.
 type AnnouncerConfig struct {
 	// URI of the database, not of a pooler: the announcing session must be one backend.
 	URI string
+	// DatabaseID is the only database that is announced; empty: whatever is there.
+	DatabaseID string
 	// Pool serves what needs no session: looking at the term while another worker announces, and pruning.
 	Pool *pgxpool.Pool
 	Bus  *bus.Bus
 	// WorkerID is the incarnation that the leader row names.
 	WorkerID int64
+	// Generation is the newest of the database that this process knows of: a server that has an older one is a former
+	// primary, and is not announced. Nil: none is known.
+	Generation func() int64
 	// ApplicationName is shown in pg_stat_activity.
 	ApplicationName string
 	Log             *slog.Logger // default slog.Default()
 }
+
+// errFormer says that the session leads to a former primary, where P stands still and looks fresh.
+var errFormer = errors.New("the server has an older generation of the database than is known")
 
 // An Announcer moves P while it holds the leader row, and waits for the row otherwise. Any number may run.
 type Announcer struct {
@@ -79,7 +88,9 @@ func (a *Announcer) Run(ctx context.Context) error {
 
 // announce serves one term.
 func (a *Announcer) announce(ctx context.Context) error {
-	conn, err := postgres.Connect(ctx, a.cfg.URI, a.cfg.ApplicationName)
+	beginning, cancel := context.WithTimeout(ctx, beginLimit)
+	defer cancel()
+	conn, err := postgres.Session(beginning, a.cfg.URI, postgres.Options{ApplicationName: a.cfg.ApplicationName, DatabaseID: a.cfg.DatabaseID})
 	if err != nil {
 		return fmt.Errorf("connect: %w", err)
 	}
@@ -89,11 +100,11 @@ func (a *Announcer) announce(ctx context.Context) error {
 		_ = conn.Close(closing)
 	}()
 
-	t, err := begin(ctx, conn, a.cfg.WorkerID)
+	t, err := begin(beginning, conn, a.cfg.WorkerID)
 	if err != nil {
 		return err
 	}
-	c, err := open(ctx, conn, t)
+	c, err := open(beginning, conn, t)
 	if err != nil {
 		return err
 	}
@@ -113,44 +124,46 @@ func (a *Announcer) announce(ctx context.Context) error {
 func (a *Announcer) serve(ctx context.Context, c *closer) error {
 	ctx, cancel := context.WithCancel(ctx)
 	sub := a.cfg.Bus.Subscribe(bus.Handler{Poke: a.Poke})
-	done := make(chan struct{}, 2)
-	go func() { defer func() { done <- struct{}{} }(); _ = sub.Run(ctx) }()
-	go func() { defer func() { done <- struct{}{} }(); a.prune(ctx) }()
+	out := newOutbox(a.cfg.Bus.PublishHorizon)
+	var started sync.WaitGroup
+	started.Go(func() { _ = sub.Run(ctx) })
+	started.Go(func() { out.run(ctx) })
+	started.Go(func() { a.prune(ctx) })
 	defer func() {
 		cancel()
-		<-done
-		<-done
+		started.Wait()
 	}()
 
 	renewed := time.Now()
-	var heldSince time.Time
+	var standing hold
+	var rounds pace
 	for {
-		started := time.Now()
+		now := time.Now()
+		rounds.begin(now)
 		s, err := a.round(ctx, c, &renewed)
 		if err != nil {
 			return err
 		}
-		metricRound.Observe(time.Since(started).Seconds())
-		if !s.held || s.P != s.Prev {
-			heldSince = time.Time{}
-		} else if heldSince.IsZero() {
-			heldSince = started
-		} else if started.Sub(heldSince) >= stuckAfter {
-			heldSince = time.Time{}
-			n, err := c.terminateStuck(ctx)
-			if err != nil {
+		metricRound.Observe(time.Since(now).Seconds())
+		if s.tells() {
+			out.put(s.Horizon)
+		}
+		if standing.stuck(now, s) {
+			if err := a.end(ctx, c); err != nil {
 				return err
 			}
-			a.cfg.Log.WarnContext(ctx, "ended backends whose block stood too long", "backends", n)
-			metricTerminated.Add(float64(n))
 		}
-		if !a.rest(ctx, started, s) {
+		if !a.rest(ctx, rounds, s, c) {
 			return ctx.Err()
 		}
 	}
 }
 
-// round renews the term when due, moves P and publishes it. Also an unchanged P is published: it says that P is fresh.
+// tells reports whether followers are to hear of the step. A P that has not moved says that it is fresh, so it is told
+// too, unless it is held back: then it is not, and followers look for themselves.
+func (s step) tells() bool { return s.P != s.Prev || !s.held }
+
+// round renews the term and writes P down when that is due, and moves P.
 func (a *Announcer) round(ctx context.Context, c *closer, renewed *time.Time) (step, error) {
 	ctx, cancel := context.WithTimeout(ctx, roundLimit)
 	defer cancel()
@@ -164,21 +177,42 @@ func (a *Announcer) round(ctx context.Context, c *closer, renewed *time.Time) (s
 	if err != nil {
 		return step{}, err
 	}
+	if a.cfg.Generation != nil && c.generation < a.cfg.Generation() {
+		return step{}, errFormer
+	}
 	metricPosition.Set(float64(s.P))
-	if err := a.cfg.Bus.PublishHorizon(ctx, s.Horizon); err != nil {
-		metricPublishErrors.Inc() // followers poll the row
+	if left, ok := c.rowLeft(time.Now()); ok && left == 0 {
+		return s, c.save(ctx)
 	}
 	return s, nil
 }
 
+// end ends the backends whose block has stood for too long.
+func (a *Announcer) end(ctx context.Context, c *closer) error {
+	ctx, cancel := context.WithTimeout(ctx, roundLimit)
+	defer cancel()
+	n, err := c.terminateStuck(ctx)
+	if err != nil {
+		return err
+	}
+	if n > 0 {
+		a.cfg.Log.WarnContext(ctx, "ended backends whose block stood too long", "backends", n)
+		metricTerminated.Add(float64(n))
+	}
+	return nil
+}
+
 // rest waits for the next round's time; false if ctx ended.
-func (a *Announcer) rest(ctx context.Context, started time.Time, s step) bool {
+func (a *Announcer) rest(ctx context.Context, rounds pace, s step, c *closer) bool {
 	if s.more {
 		return ctx.Err() == nil
 	}
 	spacing := idleSpacing
 	if s.held {
 		spacing = heldSpacing
+	}
+	if left, ok := c.rowLeft(time.Now()); ok {
+		spacing = min(spacing, left)
 	}
 	timer := time.NewTimer(spacing)
 	defer timer.Stop()
@@ -189,7 +223,7 @@ func (a *Announcer) rest(ctx context.Context, started time.Time, s step) bool {
 		return true
 	case <-a.pokes:
 	}
-	sleep(ctx, minSpacing-time.Since(started))
+	sleep(ctx, rounds.left(time.Now()))
 	return ctx.Err() == nil
 }
 

@@ -2,9 +2,7 @@ package horizon
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -16,8 +14,6 @@ const (
 	// maxBlocks and maxRooms bound the index of one announcement.
 	maxBlocks = 512
 	maxRooms  = 8192
-	// stuckAfter is how long a registered block may stand.
-	stuckAfter = 2 * time.Second
 )
 
 const selectLast = `SELECT last_value FROM stream_seq`
@@ -27,15 +23,10 @@ SELECT min(((classid::bigint << 32) | objid::bigint) & ((1::bigint << 62) - 1)) 
 WHERE locktype = 'advisory' AND objsubid = 1 AND classid::bigint >> 30 = 1
   AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`
 
+const selectGeneration = `SELECT generation FROM cluster_state`
+
 const selectBlocks = `
 SELECT block, rooms, user_shards, revoked FROM stream_block WHERE block > $1 AND block <= $2 ORDER BY block LIMIT $3`
-
-// The row moves only forward, and only for who holds the term.
-const updateHorizon = `
-UPDATE horizon SET position = $1, generation = c.generation, updated_at = clock_timestamp()
-FROM cluster_state c, leader l
-WHERE horizon.position < $1 AND l.name = $2 AND l.worker_id = $3 AND l.term = $4
-RETURNING horizon.generation`
 
 // Waiting for synchronous replication is left alone: ending that backend would show a commit that may yet be lost.
 const terminateStuck = `
@@ -50,6 +41,7 @@ type closer struct {
 	term       term
 	p          position.Position
 	generation int64
+	row        row
 }
 
 // A step is what one round of the closer found.
@@ -66,22 +58,25 @@ func open(ctx context.Context, conn *pgx.Conn, t term) (*closer, error) {
 	if _, err := conn.Exec(ctx, `SET synchronous_commit = off`); err != nil {
 		return nil, fmt.Errorf("set up the announcer's session: %w", err)
 	}
-	err := conn.QueryRow(ctx, `SELECT h.position, c.generation FROM horizon h, cluster_state c`).Scan((*int64)(&c.p), &c.generation)
-	if err != nil {
+	if err := conn.QueryRow(ctx, `SELECT position, generation FROM horizon`).Scan((*int64)(&c.p), &c.generation); err != nil {
 		return nil, fmt.Errorf("read the horizon: %w", err)
 	}
+	c.row = row{position: c.p, generation: c.generation}
 	return c, nil
 }
 
-// step computes P and writes it down. The order of the three statements is the proof (see the package comment).
+// step computes P. The order of the statements is the proof (see the package comment); all but the last go in one round
+// trip. The generation comes after the lock table, so that P does not cover the block of a barrier (see the package
+// comment) under the generation before it.
 func (c *closer) step(ctx context.Context) (step, error) {
 	var last int64
-	if err := c.conn.QueryRow(ctx, selectLast).Scan(&last); err != nil {
-		return step{}, fmt.Errorf("read the sequence: %w", err)
-	}
 	var registered *int64
-	if err := c.conn.QueryRow(ctx, selectInFlight).Scan(&registered); err != nil {
-		return step{}, fmt.Errorf("read the registered blocks: %w", err)
+	batch := &pgx.Batch{}
+	batch.Queue(selectLast).QueryRow(func(row pgx.Row) error { return row.Scan(&last) })
+	batch.Queue(selectInFlight).QueryRow(func(row pgx.Row) error { return row.Scan(&registered) })
+	batch.Queue(selectGeneration).QueryRow(func(row pgx.Row) error { return row.Scan(&c.generation) })
+	if err := c.conn.SendBatch(ctx, batch).Close(); err != nil {
+		return step{}, fmt.Errorf("read the sequence, the registered blocks and the generation: %w", err)
 	}
 	inFlight := last
 	if registered != nil {
@@ -93,17 +88,7 @@ func (c *closer) step(ctx context.Context) (step, error) {
 		return step{}, err
 	}
 	s.held = registered != nil && ceiling < last
-	if s.P == s.Prev {
-		return s, nil
-	}
-	err = c.conn.QueryRow(ctx, updateHorizon, s.P, leaderName, c.term.worker, c.term.number).Scan(&s.Generation)
-	switch {
-	case errors.Is(err, pgx.ErrNoRows):
-		return step{}, errDeposed
-	case err != nil:
-		return step{}, fmt.Errorf("write the horizon: %w", err)
-	}
-	c.p, c.generation = position.Position(s.P), s.Generation
+	c.p = position.Position(s.P)
 	return s, nil
 }
 

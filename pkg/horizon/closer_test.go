@@ -178,7 +178,8 @@ func TestDeposedAnnouncerCannotMoveTheHorizon(t *testing.T) {
 
 	commitBlock(t, conn)
 	_, err = old.step(t.Context())
-	require.ErrorIs(t, err, errDeposed)
+	require.NoError(t, err)
+	require.ErrorIs(t, old.save(t.Context()), errDeposed)
 	require.ErrorIs(t, old.term.renew(t.Context(), old.conn), errDeposed)
 	var p int64
 	require.NoError(t, conn.QueryRow(t.Context(), `SELECT position FROM horizon`).Scan(&p))

@@ -18,6 +18,16 @@
 // is not committed, so P cannot name it.) P is capped by what is committed because a sequence can rewind in a crash;
 // and the session must be one, because two could straddle a crash.
 //
+// That needs no term: whatever an announcer computes stays true, also if it was stopped for long before it says so, and
+// two that announce at once only repeat each other. The term keeps the row and the work to one. The row follows P by
+// [rowSpacing] at most; P is computed anew from the truth by whoever takes over.
+//
+// After a failover of Postgres the history may be shorter than what was announced, and a barrier begins another
+// generation: it makes the sequence jump above all blocks of the life before, and takes a block there. P moves to that
+// block by the same rule, under the new generation, and followers drop what they derived before ([Advance].Reset). So P
+// never goes back over a barrier either, and every token of the lost history lies below it.
+//
 // The [Follower] hears P from the bus, fills what it missed from stream_block, and polls the table horizon while the
-// bus is silent.
+// bus is silent. P is fresh while nothing that was committed a second ago is above it. The announcer repeats a P that has
+// not moved to say so, but not one that a block in flight holds back; then followers ask for the age of what waits.
 package horizon

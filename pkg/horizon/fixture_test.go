@@ -114,6 +114,7 @@ func (c *closer) must(t *testing.T) step {
 	t.Helper()
 	s, err := c.step(t.Context())
 	require.NoError(t, err)
+	require.NoError(t, c.save(t.Context()))
 	return s
 }
 

@@ -17,10 +17,12 @@ import (
 )
 
 const (
-	// freshFor is how long a heard P counts as fresh, and how much silence makes a follower poll.
-	freshFor  = time.Second
-	pollEvery = 500 * time.Millisecond
-	pollLimit = 2 * time.Second
+	// freshFor is how long a heard P counts as fresh.
+	freshFor = time.Second
+	// silentAfter is how much silence of the bus makes a follower poll: the announcer repeats itself more often.
+	silentAfter = 600 * time.Millisecond
+	pollEvery   = 250 * time.Millisecond
+	pollLimit   = 2 * time.Second
 	// maxGap bounds what is filled: after a longer absence caches start over. stream_block reaches back much further.
 	maxGap = time.Hour
 	// maxQueued announcements wait while a gap is filled; more are dropped, and filled.
@@ -44,7 +46,7 @@ type Follower struct {
 	messages chan bus.Horizon
 
 	p     atomic.Int64
-	heard atomic.Int64 // when P was last known to be current, as nanoseconds since base
+	heard atomic.Int64 // when everything committed was last known to be at or below P, as nanoseconds since base
 	base  time.Time
 
 	mu        sync.Mutex
@@ -54,6 +56,7 @@ type Follower struct {
 	// Of Run's goroutine.
 	generation int64
 	movedAt    time.Time
+	told       time.Time // when the bus last brought an announcement
 }
 
 // NewFollower makes a follower; Run starts it. The pool must reach the primary: a replica may not have replayed what P
@@ -125,14 +128,15 @@ func (f *Follower) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case h := <-f.messages:
+			f.told = time.Now()
 			if f.silence() >= freshFor {
 				err = f.poll(ctx) // take says why
 			}
 			err = errors.Join(err, f.take(ctx, h))
 		case <-poll.C:
 			next := pollEvery
-			if quiet := f.silence(); quiet < freshFor && f.generation != 0 {
-				next = freshFor - quiet
+			if quiet := time.Since(f.told); quiet < silentAfter && f.generation != 0 {
+				next = silentAfter - quiet
 			} else {
 				err = f.poll(ctx)
 			}
@@ -179,16 +183,24 @@ func above(blocks []bus.BlockIndex, block int64) []bus.BlockIndex {
 	return nil
 }
 
-// poll reads the row. It counts as hearing while an announcer lives; else P may long be overdue.
+// The age of P is that of the oldest committed block above it: a block in flight may hold P back.
+const selectHorizon = `
+SELECT h.position, h.generation, EXISTS (SELECT FROM leader WHERE name = $1 AND expires_at > clock_timestamp()),
+    coalesce((SELECT extract(epoch FROM clock_timestamp() - b.committed_at) FROM stream_block b
+              WHERE b.block > h.position >> 10 ORDER BY b.block LIMIT 1), 0)::float8
+FROM horizon h`
+
+// poll reads the row. While an announcer lives, P is as fresh as the oldest block that it does not cover yet; else P may
+// long be overdue.
 func (f *Follower) poll(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, pollLimit)
 	defer cancel()
 	var p position.Position
 	var generation int64
 	var alive bool
-	err := f.pool.QueryRow(ctx, `
-		SELECT position, generation, EXISTS (SELECT FROM leader WHERE name = $1 AND expires_at > clock_timestamp())
-		FROM horizon`, leaderName).Scan((*int64)(&p), &generation, &alive)
+	var age float64
+	asked := time.Since(f.base)
+	err := f.pool.QueryRow(ctx, selectHorizon, leaderName).Scan((*int64)(&p), &generation, &alive, &age)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return errors.New("the table horizon is empty")
 	}
@@ -200,8 +212,8 @@ func (f *Follower) poll(ctx context.Context) error {
 			return err
 		}
 	}
-	if alive {
-		f.hear()
+	if alive && p >= f.P() {
+		f.heard.Store(int64(asked - time.Duration(age*float64(time.Second)))) // 0, which means never, but by chance
 	}
 	return nil
 }

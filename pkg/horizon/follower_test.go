@@ -86,6 +86,28 @@ func TestAnotherAnnouncerTakesOver(t *testing.T) {
 	require.NoError(t, f.Wait(t.Context(), position.BlockEnd(commitBlock(t, conn))))
 }
 
+// The server hears the announcer, and the announcer nothing: it gives its session up, and another moves P.
+func TestAnAnnouncerThatHearsNothingIsReplaced(t *testing.T) {
+	t.Parallel()
+	uri := pgtest.New(t)
+	conn, b := connect(t, uri), bus.Local()
+	through, deafen := newNetwork(t, uri)
+	start(t, NewAnnouncer(AnnouncerConfig{URI: through, Pool: openPool(t, through), Bus: b, WorkerID: 1, ApplicationName: "first"}).Run)
+	f, _ := follow(t, uri, b)
+	require.NoError(t, f.Wait(t.Context(), position.BlockEnd(commitBlock(t, conn))))
+	start(t, NewAnnouncer(AnnouncerConfig{URI: uri, Pool: openPool(t, uri), Bus: b, WorkerID: 2}).Run)
+
+	deafen()
+	require.NoError(t, f.Wait(t.Context(), position.BlockEnd(commitBlock(t, conn))))
+	var worker, sessions int64
+	require.Eventually(t, func() bool {
+		require.NoError(t, conn.QueryRow(t.Context(), `SELECT worker_id, (SELECT count(*) FROM pg_stat_activity WHERE application_name = 'first')
+			FROM leader WHERE name = 'announcer'`).Scan(&worker, &sessions))
+		return worker == 2 && sessions == 0
+	}, patience, 10*minSpacing)
+	require.NoError(t, f.Wait(t.Context(), position.BlockEnd(commitBlock(t, conn))))
+}
+
 func TestFollowerFillsWhatTheBusLost(t *testing.T) {
 	t.Parallel()
 	uri := pgtest.New(t)

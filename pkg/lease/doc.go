@@ -1,6 +1,6 @@
 // Package lease decides which worker writes which shard: membership, heartbeats, the lease table, handoff, takeover,
 // drain and even spread. Postgres holds the truth, one row a shard and one a worker; this package holds
-// every transition of those rows (leaserows.go, memberrows.go).
+// every transition of those rows (leaserows.go, deathrows.go, memberrows.go, maprows.go, barrierrows.go).
 //
 // # States
 //
@@ -40,10 +40,24 @@
 //   - The new owner dies before it claims: it is taken over from; if it merely sleeps, after 2 s anybody places the shard.
 //   - A worker is shot by mistake: its writes fail at the fence, its next heartbeat says dead, Run returns
 //     ErrDeclaredDead. Only who heartbeats itself may shoot, for an expired heartbeat only after a full time to live of
-//     its own and not soon after a start of Postgres.
+//     its own and not soon after a start of Postgres. A third of all workers is never shot within one time to live unless
+//     dials fail, too: rather it is the database or the network that is ill. (One may always be, as two workers must
+//     survive the loss of one.)
+//   - A lane hangs while the heart beats: the worker notices by [Progress] and shoots itself after 3.5 s, under the same
+//     bound, and not while it is the server that keeps its lanes waiting. Nobody else can tell: a request that waits long
+//     may wait for many reasons.
+//   - A worker is reached by nobody though its heart beats: when neither the observer nor a second peer gets an answer out
+//     of it, twice, its shards are given to another persister if there is one, under the same bound.
+//   - The clock of the database jumps: every worker notices by its own, and judges nobody for a time to live.
 //   - The database pauses: all stand still, and go on together.
 //   - The nudge is lost: the heartbeat, once a second, brings the same news.
 //   - Two balancers: both write by compare-and-set on epoch and empty target; one of them writes nothing.
+//   - A standby is promoted that lacks what was acknowledged last, or a backup restored: its timeline or system is not the
+//     one recorded, so block_begin refuses every write until some worker has committed the barrier (barrierrows.go), and
+//     heartbeats bring nothing until then. Everything that was remembered is dropped (Manager.OnReset). A former primary
+//     that still runs agrees with itself and is told by its older timeline only to who has seen the newer one: such a
+//     worker serves nothing while the name of the database leads there. Nothing here helps against clients of a former
+//     primary that have seen nothing newer; that takes synchronous replication.
 //   - Postgres crashes and loses claimed or target, which are committed asynchronously: the owner claims again, the
 //     balancer aims again. Owner and epoch are never lost.
 package lease

@@ -93,6 +93,7 @@ func (m *Manager) handoff(ctx context.Context, l Lease, to int64) {
 	epoch := l.Epoch
 	_, held := (*m.held.Load())[l.Shard]
 	if held {
+		m.warm(ctx, l.Shard, to)
 		qctx, cancel := context.WithTimeout(ctx, m.timing.quiesce)
 		err := m.holder.Quiesce(qctx, l.Shard)
 		cancel()

@@ -129,6 +129,24 @@ func TestDestinationGoneWhileQuiescing(t *testing.T) {
 	require.Zero(t, c.count(`SELECT count(*) FROM audit WHERE old_owner IS NOT NULL`), "no row changed hands")
 }
 
+func TestAMoveThatTakesTooLongSaysSo(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	a, b := c.join("a", quick), c.join("b", quick)
+	c.eventually("even", func() bool { return c.settled(a, b) })
+	ctx, cancel := context.WithCancel(t.Context())
+	a.onQuiesce(func(ctx context.Context, _ int) error {
+		cancel()
+		<-ctx.Done()
+		return ctx.Err()
+	})
+	for shard := range a.Held() {
+		_, err := b.Move(ctx, shard, b.ID())
+		require.ErrorIs(t, err, ErrNotYet)
+		return
+	}
+}
+
 func TestUnclaimedShardsAreTakenBack(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)

@@ -2,6 +2,8 @@ package lease
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -18,19 +20,23 @@ func (m *Manager) Refresh(ctx context.Context) error {
 	m.mu.Lock()
 	r := m.next
 	m.mu.Unlock()
+	stopped := m.stopped
+	if m.observing.Load() {
+		stopped = nil
+	}
 	m.Nudged()
 	select {
 	case <-r.done:
 		return r.err
 	case <-ctx.Done():
 		return ctx.Err()
-	case <-m.stopped:
+	case <-stopped:
 		return ErrStopped
 	}
 }
 
-// beatLoop beats once a second, and at once when kicked. All reading of leases goes through it, so that answers come
-// one after the other. It returns when ctx ends, or with ErrDeclaredDead.
+// beatLoop beats a second after the last beat, and at once when kicked. All reading of leases goes through it, so that
+// answers come one after the other. It returns when ctx ends, or with ErrDeclaredDead.
 func (m *Manager) beatLoop(ctx context.Context) error {
 	var conn *pgxpool.Conn
 	drop := func() {
@@ -58,8 +64,18 @@ func (m *Manager) beatLoop(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return nil
 		}
+		if errors.Is(err, errBarrierDue) {
+			if err = m.barrier(ctx); err == nil {
+				drop()
+				m.steady.Store(m.elapsed())
+				if !sleep(ctx, 10*time.Millisecond) {
+					return nil
+				}
+				continue
+			}
+		}
 		switch {
-		case err == ErrDeclaredDead:
+		case errors.Is(err, ErrDeclaredDead):
 			return err
 		case err != nil:
 			drop()
@@ -78,6 +94,7 @@ func (m *Manager) beatLoop(ctx context.Context) error {
 			failing = false
 		}
 		m.wake()
+		tick.Reset(m.timing.heartbeat) // a beat that was asked for is as good as any
 		select {
 		case <-ctx.Done():
 			return nil
@@ -92,7 +109,7 @@ func (m *Manager) beat(ctx context.Context, conn *pgxpool.Conn) (err error) {
 	m.mu.Lock()
 	r := m.next
 	m.next = &round{done: make(chan struct{})}
-	had := m.digests
+	had, life, before := m.digests, m.life, m.table.Load()
 	m.mu.Unlock()
 	defer func() {
 		r.err = err
@@ -100,27 +117,70 @@ func (m *Manager) beat(ctx context.Context, conn *pgxpool.Conn) (err error) {
 	}()
 
 	sent := m.elapsed() // before the statement: the fence errs on the safe side
-	a, err := m.rows.beat(ctx, conn, had)
+	a, err := m.rows.beat(ctx, conn, life.database, had)
 	if err != nil {
+		m.mu.Lock()
+		m.digests = digests{} // a server that crashed may have lost what this worker wrote since the last answer
+		m.mu.Unlock()
 		return err
 	}
-	m.metrics.beatSeconds.Observe(time.Duration(m.elapsed() - sent).Seconds())
+	err = life.follows(a.life)
+	back, found := wasSetBack(before, a.leases)
+	if found && err == nil && a.life.generation == life.generation {
+		err = errBarrierDue
+	}
+	if err != nil {
+		m.fence.Store(0)
+		m.mu.Lock()
+		m.back = back
+		m.mu.Unlock()
+		return fmt.Errorf("heartbeat: %w", err)
+	}
+	clock := reading{a.clock, sent, m.elapsed()}
+	m.metrics.beatSeconds.Observe(time.Duration(clock.received - sent).Seconds())
 	if a.state == Dead && !m.left.Load() {
 		m.fence.Store(0)
 		return ErrDeclaredDead
 	}
+	rooms := before.rooms
+	if rooms.version != a.life.mapVersion || a.life.generation != life.generation {
+		if rooms, err = readRoomMap(ctx, conn); err != nil {
+			return err
+		}
+	}
 	m.mu.Lock()
-	m.digests = a.digests
+	leapt := m.clock.leapt(clock)
+	if leapt { // before anybody sees who looks dead by it
+		m.steady.Store(clock.received)
+	}
+	m.digests, m.life, m.clock = a.digests, a.life, clock
 	m.leader.seen(a.leader)
+	m.adoptMap(rooms)
 	if a.leases != nil || a.workers != nil {
 		m.replace(a.leases, a.workers)
 	}
+	m.generation.Store(a.life.generation) // after the table: what is held of the life before counts no more
 	m.mu.Unlock()
+	m.credit(sent, a.soonest)
+	if leapt {
+		m.log.Warn("the clock of the database leapt", "to", a.clock)
+	}
+	return nil
+}
+
+// credit counts a heartbeat that was answered just now and sent then: own leases last for the fence's time from when it
+// was sent, not from when the answer came, which may have been long on its way.
+func (m *Manager) credit(sent int64, soonest *int64) {
 	if last := m.beaten.Swap(sent); sent-last > int64(m.timing.heartbeat*3/2) {
 		m.steady.Store(sent)
 	}
 	m.fence.Store(sent + int64(m.timing.fence))
-	return nil
+	m.missed.Store(0)
+	if soonest != nil {
+		if left := time.Duration(*soonest) * time.Millisecond; left < m.timing.heartbeat {
+			m.missed.Store(m.elapsed() + int64(left+5*time.Millisecond))
+		}
+	}
 }
 
 // finish fails those who wait for a beat that could not be sent.

@@ -42,8 +42,12 @@ type cluster struct {
 	mu    sync.Mutex
 	peers map[string]*Manager
 	down  map[string]bool // addresses that refuse dials
+	deaf  map[string]bool // addresses that answer nothing
 	calls []call          // of all holders, in order
 }
+
+// everyShard stands in a call for all shards.
+const everyShard = -1
 
 // call is one call of a holder.
 type call struct {
@@ -72,7 +76,7 @@ CREATE FUNCTION audit() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
 END $$;
 CREATE TRIGGER audit BEFORE UPDATE ON shard_lease FOR EACH ROW EXECUTE FUNCTION audit();`)
 	require.NoError(t, err)
-	c := &cluster{t: t, uri: uri, db: db, peers: map[string]*Manager{}, down: map[string]bool{}}
+	c := &cluster{t: t, uri: uri, db: db, peers: map[string]*Manager{}, down: map[string]bool{}, deaf: map[string]bool{}}
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), time.Minute)
 		defer cancel()
@@ -116,8 +120,11 @@ func (c *cluster) Nudge(_ context.Context, addr string) error {
 func (c *cluster) Probe(_ context.Context, via, target string, id int64) (bool, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.down[via] {
+	if c.down[via] || c.deaf[via] {
 		return false, errors.New("connection refused")
+	}
+	if c.deaf[target] {
+		return false, ErrNoAnswer
 	}
 	return c.down[target] || c.peers[target] == nil || c.peers[target].ID() != id, nil
 }
@@ -127,6 +134,15 @@ func (c *cluster) refuse(addr string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.down[addr] = true
+}
+
+// deafen makes addresses answer nothing, to nobody; or to everybody again.
+func (c *cluster) deafen(deaf bool, nodes ...*node) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, n := range nodes {
+		c.deaf[n.addr] = deaf
+	}
 }
 
 func (c *cluster) record(worker int64, what string, shard int, epoch int64) {
@@ -170,6 +186,11 @@ type node struct {
 // join starts a worker. Its roles are those of a persister unless others are given.
 func (c *cluster) join(pod string, tm timing, roles ...string) *node {
 	c.t.Helper()
+	return c.joinAs(pod, tm, func(n *node) Holder { return n }, roles...)
+}
+
+func (c *cluster) joinAs(pod string, tm timing, holder func(*node) Holder, roles ...string) *node {
+	c.t.Helper()
 	if roles == nil {
 		roles = []string{RolePersister}
 	}
@@ -180,9 +201,10 @@ func (c *cluster) join(pod string, tm timing, roles ...string) *node {
 	c.mu.Unlock()
 	n := &node{c: c, addr: addr, pool: pool, err: make(chan error, 1), serving: map[int]int64{}}
 	log := slog.New(slog.NewTextHandler(c.t.Output(), &slog.HandlerOptions{Level: slog.LevelInfo}))
-	n.Manager, err = Join(c.t.Context(), pool, Self{Pod: pod, Addr: addr, Pool: "p", Roles: roles, Protocol: 1},
-		Options{Holder: n, Peer: c, Logger: log.With("pod", pod), timing: tm})
+	n.Manager, err = Join(c.t.Context(), pool, Self{Pod: pod, Addr: addr, Pool: "p", Roles: roles, Protocol: liveMap},
+		Options{Holder: holder(n), Peer: c, Logger: log.With("pod", pod), timing: tm})
 	require.NoError(c.t, err)
+	n.OnReset(func(generation int64) { c.record(n.ID(), "Reset", everyShard, generation) })
 	c.mu.Lock()
 	c.peers[addr] = n.Manager
 	c.mu.Unlock()

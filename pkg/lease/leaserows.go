@@ -2,7 +2,6 @@ package lease
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -14,7 +13,8 @@ import (
 	"github.com/myelin-hs/myelin/pkg/shard"
 )
 
-// This file holds every transition of a shard_lease row, each with its SQL; memberrows.go those of worker and leader.
+// This file holds every transition of a shard_lease row but those that follow a death (deathrows.go), each with its SQL;
+// memberrows.go those of worker and leader.
 //
 // Rules for all of them. Rows are locked in the order of shard_id, as block_begin does, so no two can deadlock. A change
 // of owner raises the epoch in the same statement (I2) and waits for blocks in flight, because block_begin holds the row
@@ -32,8 +32,9 @@ type rows struct {
 // ms is a parameter of SQL in milliseconds.
 func ms(d time.Duration) int64 { return d.Milliseconds() }
 
-// claim: owner = me, unclaimed → claimed. Returns the epochs of those of the shards that this worker owns. Idempotent.
-func (r rows) claim(ctx context.Context, shards []int) (map[int]int64, error) {
+// claim: owner = me, unclaimed → claimed. Returns the epochs of those of the shards that this worker owns, and the life
+// of the database as it is after they were read. Idempotent.
+func (r rows) claim(ctx context.Context, shards []int) (map[int]int64, life, error) {
 	const sql = `
 WITH l AS MATERIALIZED (
     SELECT shard_id FROM shard_lease
@@ -42,11 +43,11 @@ WITH l AS MATERIALIZED (
 UPDATE shard_lease s SET claimed = true FROM l
  WHERE s.space = $1 AND s.shard_id = l.shard_id AND s.owner = $2
 RETURNING s.shard_id, s.epoch`
-	epochs, err := r.epochs(ctx, sql, Space, r.me, shards)
+	epochs, now, err := r.epochsThenLife(ctx, sql, Space, r.me, shards)
 	if err != nil {
-		return nil, fmt.Errorf("claim shards: %w", err)
+		return nil, life{}, fmt.Errorf("claim shards: %w", err)
 	}
-	return epochs, nil
+	return epochs, now, nil
 }
 
 // handover is one shard of a transfer.
@@ -86,7 +87,7 @@ RETURNING s.shard_id, s.epoch`
 // makes the database refuse any that comes later with the old epoch, and any late transfer. After it nothing that was
 // sent before is unknown. Only this worker claims for itself, so a claimed row of its own was its own all the time since:
 // raise may be repeated when its own outcome is unknown. Shards that are absent from the answer are lost.
-func (r rows) raise(ctx context.Context, shards map[int]int64) (map[int]int64, error) {
+func (r rows) raise(ctx context.Context, shards map[int]int64) (map[int]int64, life, error) {
 	const sql = `
 WITH l AS MATERIALIZED (
     SELECT l.shard_id FROM shard_lease l JOIN unnest($3::int[], $4::bigint[]) u(sid, ep) ON l.shard_id = u.sid
@@ -99,11 +100,11 @@ RETURNING s.shard_id, s.epoch`
 	for s, e := range shards {
 		ids, epochs = append(ids, s), append(epochs, e)
 	}
-	raised, err := r.epochs(ctx, sql, Space, r.me, ids, epochs)
+	raised, now, err := r.epochsThenLife(ctx, sql, Space, r.me, ids, epochs)
 	if err != nil {
-		return nil, fmt.Errorf("raise epochs: %w", err)
+		return nil, life{}, fmt.Errorf("raise epochs: %w", err)
 	}
-	return raised, nil
+	return raised, now, nil
 }
 
 // aim: the owner is to move the shard. By compare-and-set on the epoch; over another target only if replace. A row that
@@ -210,77 +211,31 @@ func place(s int, workers []int64, not int64) int64 {
 	return 0
 }
 
-// errNotSuspect says that the database doesn't bear a suspicion out.
-var errNotSuspect = errors.New("not suspect")
-
-// takeOver: a worker → dead, and what it owns → others by rendezvous at the next epoch, unclaimed, in one transaction.
-// The suspicion is checked again under the lock of the worker's row. Its backends are ended first, or a block whose
-// client has vanished would hold the leases; never one that waits for a standby, as ending it would make its commit
-// visible before it is replicated: then the takeover waits. It returns errNotSuspect if the worker is no longer suspect,
-// or somebody else was faster, or this worker's own heartbeat is not good.
-func (r rows) takeOver(ctx context.Context, worker int64, why Evidence, since time.Duration) ([]Lease, error) {
-	const suspect = `
-SELECT 1 FROM worker w
- WHERE w.worker_id = $1 AND w.state <> 3
-   AND EXISTS (SELECT FROM worker me WHERE me.worker_id = $2 AND me.state <> 3 AND me.expires_at > clock_timestamp())
-   AND CASE $3
-       WHEN 'refused' THEN w.expires_at - $4 * interval '1 millisecond' < clock_timestamp() - $5 * interval '1 millisecond'
-       WHEN 'superseded' THEN EXISTS (SELECT FROM worker n WHERE n.worker_id > w.worker_id AND (n.pod = w.pod OR n.addr = w.addr))
-       WHEN 'expired' THEN w.expires_at < clock_timestamp()
-            AND pg_postmaster_start_time() < clock_timestamp() - 2 * $4 * interval '1 millisecond'
-       END
-   FOR UPDATE OF w`
-	const terminate = `
-SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
- WHERE application_name = $1 AND datname = current_database() AND pid <> pg_backend_pid()
-   AND wait_event IS DISTINCT FROM 'SyncRep'`
-	const owned = `
-SELECT shard_id, owner FROM shard_lease WHERE space = $1 AND owner = $2 ORDER BY shard_id FOR UPDATE`
-
-	var placed []Lease
-	err := pgx.BeginFunc(ctx, r.pool, func(tx pgx.Tx) error {
-		var one int
-		err := tx.QueryRow(ctx, suspect, worker, r.me, why.sql(), ms(r.timing.ttl), ms(since)).Scan(&one)
-		if errors.Is(err, pgx.ErrNoRows) {
-			return errNotSuspect
-		}
-		if err != nil {
-			return err
-		}
-		if _, err := tx.Exec(ctx, `UPDATE worker SET state = 3 WHERE worker_id = $1`, worker); err != nil {
-			return err
-		}
-		if _, err := tx.Exec(ctx, terminate, ApplicationName(worker)); err != nil {
-			return err
-		}
-		orphans, err := r.owners(ctx, tx, owned, Space, worker)
-		if err != nil || len(orphans) == 0 {
-			return err
-		}
-		workers, err := r.workerIDs(ctx, tx)
-		if err != nil {
-			return err
-		}
-		for i, o := range orphans {
-			orphans[i].to = place(o.shard, workers, worker)
-		}
-		placed, err = r.give(ctx, tx, orphans)
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("take over from worker %d: %w", worker, err)
-	}
-	return placed, nil
-}
-
-// verify says whether this worker owns the shard at the epoch, as of now.
-func (r rows) verify(ctx context.Context, shard int, epoch int64) (bool, error) {
-	const sql = `SELECT EXISTS (SELECT FROM shard_lease WHERE space = $1 AND shard_id = $2 AND owner = $3 AND epoch = $4)`
+// verify says whether this worker owns the shard at the epoch, in this generation, as of now.
+func (r rows) verify(ctx context.Context, shard int, epoch, generation int64) (bool, error) {
+	const sql = `
+SELECT EXISTS (SELECT FROM shard_lease, cluster_now
+                WHERE space = $1 AND shard_id = $2 AND owner = $3 AND epoch = $4 AND same AND generation = $5)`
 	var ok bool
-	if err := r.pool.QueryRow(ctx, sql, Space, shard, r.me, epoch).Scan(&ok); err != nil {
+	if err := r.pool.QueryRow(ctx, sql, Space, shard, r.me, epoch, generation).Scan(&ok); err != nil {
 		return false, fmt.Errorf("verify the lease of shard %d: %w", shard, err)
 	}
 	return ok, nil
+}
+
+// epochsThenLife is epochs, and what cluster_state says in a statement after it: a row that was waited for may be newer
+// than the snapshot of its own statement.
+func (r rows) epochsThenLife(ctx context.Context, sql string, args ...any) (epochs map[int]int64, now life, err error) {
+	batch := &pgx.Batch{}
+	batch.Queue(sql, args...).Query(func(found pgx.Rows) (err error) {
+		epochs, err = collectEpochs(found)
+		return err
+	})
+	batch.Queue(`SELECT generation, map_version FROM cluster_state`).QueryRow(func(row pgx.Row) error {
+		return row.Scan(&now.generation, &now.mapVersion)
+	})
+	err = r.pool.SendBatch(ctx, batch).Close()
+	return epochs, now, err
 }
 
 func (r rows) epochs(ctx context.Context, sql string, args ...any) (map[int]int64, error) {
@@ -288,10 +243,14 @@ func (r rows) epochs(ctx context.Context, sql string, args ...any) (map[int]int6
 	if err != nil {
 		return nil, err
 	}
+	return collectEpochs(found)
+}
+
+func collectEpochs(found pgx.Rows) (map[int]int64, error) {
 	epochs := map[int]int64{}
 	var s int
 	var e int64
-	_, err = pgx.ForEachRow(found, []any{&s, &e}, func() error { epochs[s] = e; return nil })
+	_, err := pgx.ForEachRow(found, []any{&s, &e}, func() error { epochs[s] = e; return nil })
 	return epochs, err
 }
 

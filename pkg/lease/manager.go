@@ -19,12 +19,21 @@ var (
 	// ErrDeclaredDead is what Run returns after another worker took over from this one. The process must end; its
 	// successor joins with a new id.
 	ErrDeclaredDead = errors.New("another worker declared this one dead")
+	// errStuck is the ErrDeclaredDead of a worker that declared itself dead.
+	errStuck = fmt.Errorf("shards made no progress: %w", ErrDeclaredDead)
+	// ErrNoAnswer is in the error of a [Peer.Probe] whose target stayed mute.
+	ErrNoAnswer = errors.New("the worker does not answer")
 	// ErrStopped is returned by what needs Run once Run has returned.
 	ErrStopped = errors.New("the lease manager has stopped")
 	// ErrNoSuchShard is returned for a shard that has no row.
 	ErrNoSuchShard = errors.New("no such shard")
+	// ErrProtocol is returned by Join where the database requires a newer protocol than this build speaks.
+	ErrProtocol = errors.New("this build is too old for the database's other workers")
 	// ErrUnfit is returned by Move for a destination that isn't a live persister.
 	ErrUnfit = errors.New("the worker can't be given shards")
+	// ErrNotYet is returned by Move when its time is over before the new owner serves the shard. The move may still be
+	// under way, or the balancer may have moved the shard on.
+	ErrNotYet = errors.New("the new owner doesn't serve the shard yet")
 )
 
 // ApplicationName is what the direct database sessions of a worker's lanes must be called, so that a takeover can end them.
@@ -48,8 +57,15 @@ type Manager struct {
 	fence   atomic.Int64                  // own leases count until here
 	steady  atomic.Int64                  // heartbeats have succeeded, and been on time, since here
 	beaten  atomic.Int64                  // when the last heartbeat that succeeded was sent
+	missed  atomic.Int64                  // somebody's heartbeat will have expired then, before the next beat; 0: nobody's
 	leaving atomic.Bool
 	left    atomic.Bool // Drain is writing or has written that this worker is dead
+
+	observing atomic.Bool // Observe runs: the table is read though Run has returned
+
+	generation atomic.Int64             // of the database
+	resets     []func(generation int64) // see OnReset; set before Run
+	served     int64                    // the generation of what is in memory; steering's
 
 	kicked    chan struct{} // beat now
 	woken     chan struct{} // steer now
@@ -60,7 +76,10 @@ type Manager struct {
 	group     sync.WaitGroup
 
 	mu       sync.Mutex
+	clock    reading           // of the database, by the last beat
 	next     *round            // whom the next beat serves
+	life     life              // of the last answer that was taken in
+	back     setBack           // what the last beat found, if that
 	digests  digests           // of the last answer
 	busy     map[int]int       // shards in a handoff or a raise: steering leaves them alone
 	retry    map[int]time.Time // when a handoff that failed may be tried again
@@ -96,16 +115,13 @@ func Join(ctx context.Context, pool *pgxpool.Pool, self Self, opts Options) (*Ma
 		m.log = slog.Default()
 	}
 	m.held.Store(&map[int]int64{})
-	rooms, err := readRoomMap(ctx, pool)
-	if err != nil {
+	m.table.Store(&Table{rooms: &roomMap{}, changed: make(chan struct{})})
+	m.rows = rows{pool: pool, timing: timing}
+	if err := m.enroll(ctx); err != nil {
 		return nil, fmt.Errorf("join: %w", err)
 	}
-	m.table.Store(&Table{rooms: rooms, changed: make(chan struct{})})
-	if m.id, err = join(ctx, pool, self, timing.ttl); err != nil {
-		return nil, fmt.Errorf("join: %w", err)
-	}
+	m.rows.me = m.id
 	m.log = m.log.With("worker", m.id)
-	m.rows = rows{pool: pool, me: m.id, timing: timing}
 	conn, err := pool.Acquire(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("join: %w", err)
@@ -114,6 +130,7 @@ func Join(ctx context.Context, pool *pgxpool.Pool, self Self, opts Options) (*Ma
 	if err := m.beat(ctx, conn); err != nil {
 		return nil, fmt.Errorf("join: %w", err)
 	}
+	m.served = m.Generation()
 	return m, nil
 }
 
@@ -130,12 +147,13 @@ func (m *Manager) Table() *Table { return m.table.Load() }
 // then look at Table, then wait.
 func (m *Manager) Changed() <-chan struct{} { return m.table.Load().changed }
 
-// OwnLease returns the epoch at which this worker holds the shard. It is false before Granted and after Lost, and while
-// no heartbeat has succeeded for 2.5 s: then answer nothing from memory. True is no proof: only the write's own fence,
-// or Verify, is.
+// OwnLease returns the epoch at which this worker holds the shard. It is false before Granted and after Lost, once the
+// table shows a later epoch, and while no heartbeat has succeeded for 2.5 s: then answer nothing from memory. True is no
+// proof: only the write's own fence, or Verify, is. A Table that is read after OwnLease has a map from rooms to shards
+// that is at least as new as the epoch.
 func (m *Manager) OwnLease(shard int) (epoch int64, ok bool) {
 	epoch, ok = (*m.held.Load())[shard]
-	return epoch, ok && m.elapsed() < m.fence.Load()
+	return epoch, ok && m.table.Load().leases[shard].Epoch <= epoch && m.elapsed() < m.fence.Load()
 }
 
 // Held returns the epochs of all shards that OwnLease would say are held.
@@ -149,7 +167,7 @@ func (m *Manager) Held() map[int]int64 {
 // Verify reads the shard's row and says whether this worker owns it at this epoch: before a refusal that was computed
 // from memory. If not, the table is read again soon.
 func (m *Manager) Verify(ctx context.Context, shard int, epoch int64) (bool, error) {
-	ok, err := m.rows.verify(ctx, shard, epoch)
+	ok, err := m.rows.verify(ctx, shard, epoch, m.Generation())
 	if err == nil && !ok {
 		m.Nudged()
 	}
@@ -181,7 +199,14 @@ func (m *Manager) Raise(ctx context.Context, shards map[int]int64) (map[int]int6
 func (m *Manager) raise(ctx context.Context, shards map[int]int64) (map[int]int64, error) {
 	for pause := 10 * time.Millisecond; ; pause = min(2*pause, time.Second) {
 		tctx, cancel := context.WithTimeout(ctx, 5*m.timing.statement)
-		raised, err := m.rows.raise(tctx, shards)
+		raised, now, err := m.rows.raise(tctx, shards)
+		switch {
+		case err != nil:
+		case now.generation < m.Generation(): // this raised nothing where the writes may stand
+			err = errFormer
+		default:
+			err = m.remap(tctx, now)
+		}
 		cancel()
 		if err == nil {
 			m.hold(raised)
@@ -201,7 +226,8 @@ func (m *Manager) raise(ctx context.Context, shards map[int]int64) (map[int]int6
 func (m *Manager) Workers(ctx context.Context) ([]Worker, error) { return m.rows.readWorkers(ctx) }
 
 // Run heartbeats, claims and gives shards, and takes over from the dead, until ctx ends (nil) or this worker is declared
-// dead (ErrDeclaredDead). After it OwnLease is false. It does not leave: see Drain. Call it once.
+// dead, by another or, when it is stuck, by itself (ErrDeclaredDead). After it OwnLease is false. It does not leave: see
+// Drain. Call it once.
 func (m *Manager) Run(ctx context.Context) error {
 	if m.holder == nil && slices.Contains(m.self.Roles, RolePersister) {
 		return errors.New("lease: a persister needs a holder")
@@ -211,17 +237,23 @@ func (m *Manager) Run(ctx context.Context) error {
 	m.group.Go(func() { cancel(m.beatLoop(ctx)) })
 	m.group.Go(func() { m.transferLoop(ctx) })
 	m.group.Go(func() { m.nudgeLoop(ctx) })
+	m.group.Go(func() {
+		if err := m.watchLoop(ctx); err != nil {
+			cancel(err)
+		}
+	})
 	m.steerLoop(ctx)
 	m.group.Wait()
 	m.fence.Store(0)
 	close(m.stopped)
-	if !errors.Is(context.Cause(ctx), ErrDeclaredDead) {
+	cause := context.Cause(ctx)
+	if !errors.Is(cause, ErrDeclaredDead) {
 		return nil
 	}
 	for shard := range *m.held.Load() {
 		m.lose(shard)
 	}
-	return ErrDeclaredDead
+	return cause
 }
 
 // elapsed is the time since start, in ns, on the monotonic clock.
@@ -229,6 +261,9 @@ func (m *Manager) elapsed() int64 { return int64(time.Since(m.start)) }
 
 // healthy says whether this worker's own heartbeats succeed: only then may it judge others.
 func (m *Manager) healthy() bool { return m.elapsed() < m.fence.Load() }
+
+// Silence is how long ago the last heartbeat was sent that was answered.
+func (m *Manager) Silence() time.Duration { return time.Duration(m.elapsed() - m.beaten.Load()) }
 
 // hold notes epochs of shards that the database says are this worker's, claimed, in both held and the table.
 func (m *Manager) hold(epochs map[int]int64) {
@@ -278,6 +313,33 @@ func (m *Manager) learn(leases []Lease) {
 func (m *Manager) replace(leases []Lease, workers []Worker) {
 	old := m.table.Load()
 	m.table.Store(old.with(leases, workers))
+	close(old.changed)
+}
+
+// remap reads the map from rooms to shards again if it is older than this.
+func (m *Manager) remap(ctx context.Context, now life) error {
+	if m.Table().rooms.version >= now.mapVersion {
+		return nil
+	}
+	rooms, err := readRoomMap(ctx, m.rows.pool)
+	if err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.adoptMap(rooms)
+	return nil
+}
+
+// adoptMap puts a newer map into the table; mu is held.
+func (m *Manager) adoptMap(rooms *roomMap) {
+	old := m.table.Load()
+	if old.rooms.version >= rooms.version {
+		return
+	}
+	next := old.with(nil, nil)
+	next.rooms = rooms
+	m.table.Store(next)
 	close(old.changed)
 }
 

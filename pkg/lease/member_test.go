@@ -111,31 +111,31 @@ func TestAnUnchangedTableIsNotSentAgain(t *testing.T) {
 	require.NoError(t, err)
 	defer conn.Release()
 
-	first, err := g.rows.beat(t.Context(), conn, digests{})
+	first, err := g.rows.beat(t.Context(), conn, "", digests{})
 	require.NoError(t, err)
 	require.Len(t, first.leases, 64)
 	require.Len(t, first.workers, 1)
-	second, err := g.rows.beat(t.Context(), conn, first.digests)
+	second, err := g.rows.beat(t.Context(), conn, "", first.digests)
 	require.NoError(t, err)
 	require.Nil(t, second.leases)
 	require.Nil(t, second.workers)
 	require.Equal(t, Live, second.state)
 
 	c.exec(`UPDATE shard_lease SET target = 5 WHERE shard_id = 3`)
-	third, err := g.rows.beat(t.Context(), conn, second.digests)
+	third, err := g.rows.beat(t.Context(), conn, "", second.digests)
 	require.NoError(t, err)
 	require.Len(t, third.leases, 64)
 	require.Nil(t, third.workers)
 
 	c.exec(`INSERT INTO worker (pod, addr, pool, roles, protocol, state, expires_at)
 		VALUES ('x', 'x:1', 'p', '{media}', 1, 1, clock_timestamp() + interval '200 ms')`)
-	fourth, err := g.rows.beat(t.Context(), conn, third.digests)
+	fourth, err := g.rows.beat(t.Context(), conn, "", third.digests)
 	require.NoError(t, err)
 	require.Nil(t, fourth.leases)
 	require.Len(t, fourth.workers, 2)
 	had := fourth.digests
 	c.eventually("an expiry is a change", func() bool {
-		a, err := g.rows.beat(t.Context(), conn, had)
+		a, err := g.rows.beat(t.Context(), conn, "", had)
 		require.NoError(t, err)
 		return a.workers != nil
 	})
@@ -151,7 +151,7 @@ func TestHeartbeatsDoNotWaitForTheDisk(t *testing.T) {
 	defer conn.Release()
 	tx, err := conn.Begin(t.Context())
 	require.NoError(t, err)
-	_, err = g.rows.beat(t.Context(), conn, digests{})
+	_, err = g.rows.beat(t.Context(), conn, "", digests{})
 	require.NoError(t, err)
 	var commit string
 	require.NoError(t, tx.QueryRow(t.Context(), `SHOW synchronous_commit`).Scan(&commit))
@@ -191,9 +191,30 @@ func TestNewerRowsReplaceOlderOnes(t *testing.T) {
 func TestRunNeedsAHolderForAPersister(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
-	m, err := Join(t.Context(), c.db, Self{Pod: "p", Addr: "p:1", Roles: []string{RolePersister}}, Options{})
+	m, err := Join(t.Context(), c.db, Self{Pod: "p", Addr: "p:1", Roles: []string{RolePersister}, Protocol: 1}, Options{})
 	require.NoError(t, err)
 	require.Error(t, m.Run(t.Context()))
 	_, err = Join(t.Context(), c.db, Self{Pod: "p"}, Options{})
 	require.Error(t, err)
+}
+
+func TestABuildThatIsTooOldDoesNotJoin(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	c.exec(`UPDATE cluster_state SET min_protocol = 2`)
+	_, err := Join(t.Context(), c.db, Self{Pod: "p", Addr: "p:1", Roles: []string{"gateway"}, Protocol: 1}, Options{})
+	require.ErrorIs(t, err, ErrProtocol)
+	require.Zero(t, c.count(`SELECT count(*) FROM worker`))
+}
+
+func TestWhatTheTableSaysIsAnothersIsNotOwned(t *testing.T) {
+	t.Parallel()
+	m := &Manager{start: time.Now()}
+	m.fence.Store(int64(time.Hour))
+	m.held.Store(&map[int]int64{3: 7})
+	for epoch, own := range map[int64]bool{6: true, 7: true, 8: false} {
+		m.table.Store((&Table{changed: make(chan struct{})}).with([]Lease{{Shard: 3, Owner: 1, Epoch: epoch}}, nil))
+		_, ok := m.OwnLease(3)
+		require.Equal(t, own, ok, "the table has epoch %d", epoch)
+	}
 }

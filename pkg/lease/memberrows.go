@@ -9,49 +9,30 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
-
-	"github.com/myelin-hs/myelin/pkg/id"
-	"github.com/myelin-hs/myelin/pkg/shard"
 )
 
-// join: → live.
-func join(ctx context.Context, pool *pgxpool.Pool, self Self, ttl time.Duration) (int64, error) {
+// join: → live. It returns errBarrierDue, or ErrProtocol, instead of joining.
+func (r rows) join(ctx context.Context, self Self) (int64, error) {
 	const sql = `
 INSERT INTO worker (pod, addr, pool, roles, protocol, state, expires_at)
-VALUES ($1, $2, $3, $4, $5, 1, clock_timestamp() + $6 * interval '1 millisecond') RETURNING worker_id`
+SELECT $1, $2, $3, $4, $5, 1, clock_timestamp() + $6 * interval '1 millisecond' FROM cluster_now WHERE same AND min_protocol <= $5
+RETURNING worker_id`
+	const why = `SELECT same FROM cluster_now`
 	var worker int64
-	err := pool.QueryRow(ctx, sql, self.Pod, self.Addr, self.Pool, self.Roles, self.Protocol, ms(ttl)).Scan(&worker)
+	err := r.pool.QueryRow(ctx, sql, self.Pod, self.Addr, self.Pool, self.Roles, self.Protocol, ms(r.timing.ttl)).Scan(&worker)
+	if errors.Is(err, pgx.ErrNoRows) {
+		var same bool
+		switch err = r.pool.QueryRow(ctx, why).Scan(&same); {
+		case err == nil && same:
+			err = ErrProtocol
+		case err == nil:
+			err = errBarrierDue
+		}
+	}
 	if err != nil {
 		return 0, fmt.Errorf("insert the worker: %w", err)
 	}
 	return worker, nil
-}
-
-// roomMap reads which room belongs to which shard. (Moving slots between shards live will have to read it again.)
-func readRoomMap(ctx context.Context, pool *pgxpool.Pool) (*roomMap, error) {
-	m := &roomMap{dedicated: map[id.RoomID]int32{}}
-	found, err := pool.Query(ctx, `SELECT slot, shard_id FROM slot_shard WHERE slot >= 0 AND slot < $1`, shard.Slots)
-	if err != nil {
-		return nil, fmt.Errorf("read the map of slots: %w", err)
-	}
-	var slot, sid int32
-	tag, err := pgx.ForEachRow(found, []any{&slot, &sid}, func() error { m.slots[slot] = sid; return nil })
-	if err != nil {
-		return nil, fmt.Errorf("read the map of slots: %w", err)
-	}
-	if n := tag.RowsAffected(); n != shard.Slots {
-		return nil, fmt.Errorf("read the map of slots: %d of %d there: the schema isn't seeded", n, shard.Slots)
-	}
-	found, err = pool.Query(ctx, `SELECT room_id, shard_id FROM room_shard`)
-	if err != nil {
-		return nil, fmt.Errorf("read the map of rooms: %w", err)
-	}
-	var room string
-	_, err = pgx.ForEachRow(found, []any{&room, &sid}, func() error { m.dedicated[id.RoomID(room)] = sid; return nil })
-	if err != nil {
-		return nil, fmt.Errorf("read the map of rooms: %w", err)
-	}
-	return m, nil
 }
 
 // digests stand for what a beat answered; empty ones for nothing.
@@ -61,9 +42,12 @@ type digests struct{ leases, workers string }
 type answer struct {
 	state   State // of this worker's row
 	digests digests
+	life    life
 	leases  []Lease
 	workers []Worker
 	leader  leaderRow
+	soonest *int64 // ms until the next heartbeat of another worker would expire; nil: there is none
+	clock   time.Time
 }
 
 // leaderRow is the row of the balancer.
@@ -74,12 +58,15 @@ type leaderRow struct {
 }
 
 // beat: live or leaving → the same for another time to live. One statement, its commit not waited for; it reads the
-// lease and worker rows in the same snapshot, and sends them only if they differ from what the digests stand for.
-func (r rows) beat(ctx context.Context, conn *pgxpool.Conn, had digests) (answer, error) {
+// lease and worker rows in the same snapshot, and sends them only if they differ from what the digests stand for. In
+// another database than this (a uuid, ” for any) nothing is written.
+func (r rows) beat(ctx context.Context, conn *pgxpool.Conn, database string, had digests) (answer, error) {
 	const sql = `
-WITH beat AS (
+WITH c AS MATERIALIZED (SELECT * FROM cluster_now),
+beat AS (
     UPDATE worker SET expires_at = clock_timestamp() + $2 * interval '1 millisecond'
-     WHERE worker_id = $1 AND state <> 3 AND set_config('synchronous_commit', 'off', true) = 'off'
+     WHERE worker_id = $1 AND state <> 3 AND (SELECT database_id::text = $7 OR $7 = '' FROM c)
+       AND set_config('synchronous_commit', 'off', true) = 'off'
     RETURNING state),
 l AS MATERIALIZED (
     SELECT shard_id, owner, epoch, claimed, target, changed_at FROM shard_lease WHERE space = $3),
@@ -101,12 +88,15 @@ SELECT coalesce((SELECT state FROM beat), 3), d.leases, d.workers,
            'expires_ms', (1000 * extract(epoch FROM expires_at - clock_timestamp()))::bigint, 'expired', expired)) FROM w) END,
        (SELECT json_build_object('worker', worker_id, 'term', term,
            'expires_ms', (1000 * extract(epoch FROM greatest(expires_at, to_timestamp(0)) - clock_timestamp()))::bigint)
-          FROM leader WHERE name = $6)
-  FROM d`
+          FROM leader WHERE name = $6),
+       (SELECT (1000 * extract(epoch FROM min(expires_at) - clock_timestamp()))::bigint FROM w WHERE worker_id <> $1 AND NOT expired),
+       clock_timestamp(), c.database_id::text, c.generation, c.timeline, c.system_id, c.same, c.map_version
+  FROM d, c`
 	var a answer
 	var leases, workers, leader []byte
-	err := conn.QueryRow(ctx, sql, r.me, ms(r.timing.ttl), Space, had.leases, had.workers, leaderName).
-		Scan(&a.state, &a.digests.leases, &a.digests.workers, &leases, &workers, &leader)
+	err := conn.QueryRow(ctx, sql, r.me, ms(r.timing.ttl), Space, had.leases, had.workers, leaderName, database).
+		Scan(&a.state, &a.digests.leases, &a.digests.workers, &leases, &workers, &leader, &a.soonest, &a.clock,
+			&a.life.database, &a.life.generation, &a.life.timeline, &a.life.system, &a.life.same, &a.life.mapVersion)
 	if err != nil {
 		return answer{}, fmt.Errorf("heartbeat: %w", err)
 	}

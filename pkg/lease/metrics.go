@@ -14,6 +14,7 @@ type metrics struct {
 	takeoverSeconds prometheus.Histogram
 	leading         prometheus.Gauge
 	aimed           prometheus.Counter
+	barriers        prometheus.Counter
 }
 
 func newMetrics(r prometheus.Registerer) *metrics {
@@ -28,11 +29,12 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		takeovers:       prometheus.NewCounterVec(prometheus.CounterOpts{Name: "myelin_lease_takeovers_total", Help: "Dead workers that this worker took over from, by evidence."}, []string{"evidence"}),
 		takeoverSeconds: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "myelin_lease_takeover_seconds", Help: "Duration of a takeover's transaction.", Buckets: buckets}),
 		leading:         prometheus.NewGauge(prometheus.GaugeOpts{Name: "myelin_lease_balancer_leading", Help: "1 while this worker spreads the shards."}),
+		barriers:        prometheus.NewCounter(prometheus.CounterOpts{Name: "myelin_lease_barriers_total", Help: "Generations of the database that this worker began."}),
 		aimed:           prometheus.NewCounter(prometheus.CounterOpts{Name: "myelin_lease_balancer_moves_total", Help: "Moves that this worker planned."}),
 	}
 	if r != nil {
 		r.MustRegister(m.held, m.beatSeconds, m.beatFailures, m.handoffs, m.handoffSeconds, m.adopted, m.takeovers,
-			m.takeoverSeconds, m.leading, m.aimed)
+			m.takeoverSeconds, m.leading, m.aimed, m.barriers)
 	}
 	return m
 }

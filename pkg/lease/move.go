@@ -19,8 +19,8 @@ type Moved struct {
 }
 
 // Move moves a shard to a live persister, 0 for any but the present owner, and returns once that one serves it. It
-// returns ErrNoSuchShard, or ErrUnfit if there is no such worker or it went away meanwhile. The balancer may move a shard
-// in its place.
+// returns ErrNoSuchShard, ErrUnfit if there is no such worker or it went away meanwhile, or ErrNotYet when ctx ends first.
+// The balancer may move a shard in its place.
 func (m *Manager) Move(ctx context.Context, shardID int, to int64) (Moved, error) {
 	moved, err := m.move(ctx, shardID, to)
 	if err != nil {
@@ -33,6 +33,9 @@ func (m *Manager) move(ctx context.Context, id int, to int64) (Moved, error) {
 	from, aimed := int64(-1), false
 	for pause := 5 * time.Millisecond; ; pause = min(2*pause, 100*time.Millisecond) {
 		if err := m.Refresh(ctx); err != nil {
+			if from >= 0 && ctx.Err() != nil {
+				return Moved{}, ErrNotYet
+			}
 			return Moved{}, err
 		}
 		t := m.Table()

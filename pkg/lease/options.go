@@ -49,12 +49,22 @@ type Holder interface {
 	Lost(shard int)
 }
 
+// Progress may be implemented by a [Holder] that can tell when it hangs. A worker that has hung for 3.5 s while its heart
+// beats declares itself dead, gives all its shards to others, and Run returns ErrDeclaredDead.
+type Progress interface {
+	// Stalled returns for how long the holder has got nothing done though there was something to do; 0: it gets on.
+	// Waiting for a connection to the database counts, a database that answers does not. It should return at once: a
+	// call that does not return counts as hanging, too.
+	Stalled() time.Duration
+}
+
 // Peer carries wake-ups and probes between workers. Neither is trusted: they only make this worker look at the database.
 type Peer interface {
 	// Nudge makes the worker at addr call [Manager.Nudged].
 	Nudge(ctx context.Context, addr string) error
 	// Probe asks the worker at viaAddr to dial targetAddr; with viaAddr "" this process dials itself. dead is true if
-	// the dial was refused or reset, or if a worker other than targetID answered. An error means that it is not known.
+	// the dial was refused or reset, or if a worker other than targetID answered. ErrNoAnswer means that whoever dialled
+	// got no answer within a second; any other error, that it is not known.
 	Probe(ctx context.Context, viaAddr, targetAddr string, targetID int64) (dead bool, err error)
 }
 
@@ -68,6 +78,7 @@ type timing struct {
 	unclaimed    time.Duration // an owner that has not claimed a shard this long may lose it to anyone
 	confirm      time.Duration // from a refused dial to its confirmation
 	probe        time.Duration // bound of one probe or nudge
+	stuck        time.Duration // without progress this long, this worker gives up
 	leaderTTL    time.Duration // of the balancer, on the database clock
 	watch        time.Duration // first pause before the balancer looks how its moves go
 	movesAtOnce  int           // moves in flight per worker, given and taken together
@@ -87,6 +98,7 @@ func (t timing) withDefaults() timing {
 		unclaimed:    cmp.Or(t.unclaimed, 2*time.Second),
 		confirm:      cmp.Or(t.confirm, 250*time.Millisecond),
 		probe:        cmp.Or(t.probe, 500*time.Millisecond),
+		stuck:        cmp.Or(t.stuck, 3500*time.Millisecond),
 		leaderTTL:    cmp.Or(t.leaderTTL, 3*time.Second),
 		watch:        cmp.Or(t.watch, 20*time.Millisecond),
 		movesAtOnce:  cmp.Or(t.movesAtOnce, 4),

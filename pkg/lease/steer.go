@@ -15,7 +15,11 @@ func (m *Manager) steerLoop(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-m.woken:
-			again.Reset(m.steer(ctx))
+			next := m.steer(ctx)
+			if next >= m.timing.heartbeat {
+				next = 2 * m.timing.heartbeat // the next beat is sooner and wakes this loop anyway
+			}
+			again.Reset(next)
 		case s := <-m.suspected:
 			m.investigate(ctx, s)
 		case <-again.C:
@@ -26,6 +30,7 @@ func (m *Manager) steerLoop(ctx context.Context) {
 
 // steer returns after how long the database is to be looked at again, if nothing happens before.
 func (m *Manager) steer(ctx context.Context) time.Duration {
+	m.reset()
 	if !m.healthy() {
 		return m.timing.heartbeat
 	}
@@ -33,6 +38,10 @@ func (m *Manager) steer(ctx context.Context) time.Duration {
 	m.give(ctx)
 	next := m.adopt(ctx)
 	m.bury(ctx)
+	if missed := m.missed.Load(); missed != 0 {
+		// Looked at when it will have expired, not up to a heartbeat later.
+		next = min(next, max(time.Duration(missed-m.elapsed()), 5*time.Millisecond))
+	}
 	return min(next, m.balance(ctx), m.timing.heartbeat)
 }
 
@@ -66,7 +75,14 @@ func (m *Manager) settle(ctx context.Context) {
 	}
 	tctx, cancel := context.WithTimeout(ctx, m.timing.statement)
 	defer cancel()
-	epochs, err := m.rows.claim(tctx, claim)
+	epochs, now, err := m.rows.claim(tctx, claim)
+	if err == nil && now.generation != m.served {
+		m.Nudged() // a barrier went by
+		return
+	}
+	if err == nil {
+		err = m.remap(tctx, now)
+	}
 	if err != nil {
 		m.logUnlessDone(ctx, "could not claim shards", err)
 		return

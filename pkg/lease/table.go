@@ -68,12 +68,6 @@ type Table struct {
 	changed chan struct{} // closed when a newer table is there
 }
 
-// roomMap says which shard a room belongs to.
-type roomMap struct {
-	slots     [shard.Slots]int32
-	dedicated map[id.RoomID]int32
-}
-
 // ShardOf returns the shard that the room belongs to.
 func (t *Table) ShardOf(room id.RoomID) int {
 	if s, ok := t.rooms.dedicated[room]; ok {

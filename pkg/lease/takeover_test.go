@@ -1,8 +1,10 @@
 package lease
 
 import (
+	"context"
 	"errors"
 	"os"
+	"slices"
 	"testing"
 	"time"
 
@@ -79,6 +81,51 @@ func TestASuspicionThatIsNotBorneOut(t *testing.T) {
 	require.Equal(t, Live, c.state(a.ID()))
 }
 
+// However long a takeover waits for its turn: a heartbeat that came after the suspicion disproves it.
+func TestAHeartbeatAfterTheSuspicionDisprovesIt(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	a, b := c.join("a", patient, "gateway"), c.join("b", patient)
+	a.stop()
+	tx, err := c.db.Begin(t.Context())
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = tx.Rollback(context.WithoutCancel(t.Context())) })
+	_, err = tx.Exec(t.Context(), `SELECT FROM worker WHERE worker_id = $1 FOR UPDATE`, a.ID())
+	require.NoError(t, err)
+	done := make(chan error, 1)
+	go func() {
+		_, err := b.rows.takeOver(t.Context(), a.ID(), Refused, 0)
+		done <- err
+	}()
+	c.eventually("it waits", func() bool { return c.waiting("%SELECT 1 FROM worker w%") == 1 })
+	_, err = tx.Exec(t.Context(), `UPDATE worker SET expires_at = clock_timestamp() + $2 * interval '1 millisecond' WHERE worker_id = $1`,
+		a.ID(), ms(b.rows.timing.ttl))
+	require.NoError(t, err)
+	_, err = tx.Exec(t.Context(), `SELECT pg_sleep(0.2)`) // so that it is an old one when its turn comes
+	require.NoError(t, err)
+	require.NoError(t, tx.Commit(t.Context()))
+	require.ErrorIs(t, <-done, errNotSuspect)
+}
+
+// A worker whose own network refuses all its dials would else end everybody, and again whoever comes after them.
+func TestWhoIsRefusedByAllDeclaresNobodyDead(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	a, g := c.join("a", patient), c.join("g", patient, "gateway")
+	c.eventually("both are known", func() bool { return len(g.Table().Workers()) == 2 })
+	w, ok := g.Table().Worker(a.ID())
+	require.True(t, ok)
+	refused := func() bool { return g.confirm(t.Context(), suspicion{worker: a.ID(), why: Refused}, w) }
+	require.False(t, refused(), "it answers")
+	c.refuse(a.addr)
+	require.True(t, refused(), "there is nobody else to ask")
+	b := c.join("b", patient)
+	c.eventually("the second is known", func() bool { return g.Refresh(t.Context()) == nil && len(g.Table().Workers()) == 3 })
+	require.True(t, refused(), "the second is refused, too")
+	c.refuse(b.addr)
+	require.False(t, refused(), "nobody answers")
+}
+
 func TestWhoDoesNotHeartbeatDeclaresNobodyDead(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
@@ -143,6 +190,19 @@ func TestTakeoverAfterTheHeartbeatExpired(t *testing.T) {
 	t.Logf("recovered after %v; a heartbeat lasts %v", time.Since(began), quick.ttl)
 	require.Equal(t, Dead, c.state(dead.ID()))
 	c.eventually("the gateway knows", func() bool { _, ok := g.Table().Worker(dead.ID()); return !ok })
+}
+
+// Between two beats an observer looks when a heartbeat is about to expire, so its own rhythm adds nothing.
+func TestAnExpiryIsNotWaitedForUntilTheNextBeat(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	observer := c.join("observer", timing{ttl: time.Hour, heartbeat: 30 * time.Minute}, "gateway")
+	c.exec(`INSERT INTO worker (pod, addr, pool, roles, protocol, state, expires_at)
+		VALUES ('x', 'x:1', 'p', '{media}', 1, 1, clock_timestamp() + interval '300 ms')`)
+	require.NoError(t, observer.Refresh(t.Context()))
+	c.eventually("it sees the expiry", func() bool {
+		return slices.ContainsFunc(observer.Table().Workers(), func(w Worker) bool { return w.expired })
+	})
 }
 
 func TestSuccessorOfAPodTakesOverAtOnce(t *testing.T) {

@@ -13,14 +13,18 @@ const (
 )
 
 // A block is what one transaction writes. The loop fills it; once it is handed to the committer nobody changes entries,
-// shards and number but the committer. Riders stay the loop's.
+// shards, number and generation but the committer. Riders and copies stay the loop's.
 type block struct {
-	number  int64 // drawn by the database
+	number int64 // drawn by the database
+	// generation of the database that it was written or looked for in.
+	generation int64
+
 	writes  []*write
 	entries []entry
 	shards  map[int]int64 // the epochs under which its events were built
 	rooms   map[id.RoomID]*room
 	riders  []rider
+	copies  []copyInBlock
 	bytes   int
 }
 

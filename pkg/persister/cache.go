@@ -59,12 +59,12 @@ func (c *cache) drop(r *room) {
 	delete(c.sizes, r)
 }
 
-// dropShard forgets the rooms of a shard. One that is being loaded, or has events in a block, stays until that has come
+// dropWhere forgets the rooms for which it is true. One that is being loaded, or has events in a block, stays until that has come
 // to its end, under an epoch that never counts.
-func (c *cache) dropShard(shard int) {
+func (c *cache) dropWhere(which func(*room) bool) {
 	for _, r := range c.rooms {
 		switch {
-		case r.shard != shard:
+		case !which(r):
 		case r.loading, r.tail != nil:
 			r.epoch = 0
 		default:

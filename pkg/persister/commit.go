@@ -4,10 +4,15 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"github.com/myelin-hs/myelin/pkg/postgres"
 )
 
 // commitTimeout bounds one transaction. After it the connection is closed, and the outcome is unknown.
 const commitTimeout = 10 * time.Second
+
+// errOutlived is why the outcome of a block that was committed is unknown.
+var errOutlived = errors.New("the database has another past since the block was committed")
 
 // commitBlocks is the committer: one block at a time, until working ends.
 func (l *lane) commitBlocks(ctx, working context.Context) {
@@ -33,15 +38,21 @@ func (l *lane) commitBlocks(ctx, working context.Context) {
 // the process is to end.
 func (l *lane) persist(ctx, working context.Context, b *block) outcome {
 	o := l.try(working, b)
+	if o.verdict == committed && b.generation != l.leases.Generation() {
+		// Whether it has come over into the new generation remains to be seen.
+		o = outcome{verdict: unknown, err: errOutlived}
+	}
 	switch o.verdict {
 	case unknown:
 		l.log.Warn("the outcome of a block is unknown: looking", "events", len(b.entries), "error", o.err)
 		l.meter.failed(unknown)
 		o = l.lookUp(ctx, working, b, o)
-	case lost:
+	case lost, stale:
 		l.refresh(working)
 	case repeated:
-		found, err := l.pipe.repeated(working, keysOf(b))
+		bounded, cancel := context.WithTimeout(working, commitTimeout)
+		found, err := l.pipe.repeated(bounded, keysOf(b))
+		cancel()
 		if err != nil {
 			return outcome{verdict: notWritten, err: err}
 		}
@@ -70,10 +81,13 @@ func (l *lane) lookUp(ctx, working context.Context, b *block, o outcome) outcome
 			if written {
 				return outcome{verdict: committed}
 			}
+			if errors.Is(o.err, context.DeadlineExceeded) {
+				return outcome{verdict: contended, err: o.err}
+			}
 			return outcome{verdict: notWritten, err: o.err}
 		}
 		l.log.Warn("look for a block of unknown outcome", "error", err)
-		if errors.Is(err, errOtherDatabase) {
+		if errors.Is(err, postgres.ErrOtherDatabase) {
 			return outcome{verdict: unknown, err: err}
 		}
 		select {

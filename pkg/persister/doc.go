@@ -44,15 +44,28 @@
 // other commits, follow each other optimistically; if a block fails, it and the collecting one are dissolved, every room
 // in them is forgotten, and their writes start again, first come first.
 //
+// # Warm handoff
+//
+// [Persister.Warm] sends copies of rooms in use to the worker that is to own their shard, which loads them when it does:
+// see roomCopy for why a copy can be used at all, and when it is not.
+//
 // # Failures
 //
 //	MX001, some leases lost     those writes: 421 with the new owner, if Leases agrees; all others start again at once
-//	MX002, another generation   the lane stops, and with it Run
-//	SQLSTATE class 22, 23, 54    the next block is half as large, until one write fails alone; blocks grow again from there
+//	MX002, another generation   leases are read again, and all start again: what was in memory is gone by then ([Persister.Reset])
+//	MX003, a barrier is due     start again, until a worker has committed it
+//	another database            the lane stops, and with it Run
+//	SQLSTATE class 22, 23, 54   the next block is half as large, until one write fails alone; blocks grow again from there
+//	corrupt data (class XX)     the same
+//	a lock, or a statement, that took too long: the same, but who is alone gets a second try
 //	a key that is there already look up the keys of the block, answer those from what is found, the others start again
-//	any other ERROR             nothing was written: start again, after a pause that doubles up to half a second
+//	any other ERROR             nothing was written: start again, after a pause that doubles up to half a second, on a new
+//	                            connection, for the server may have become a standby
 //	anything else               unknown: raise, look, then answer or start again
 //
-// Before a refusal that was computed from memory is answered, the lease row is read again (Leases.Verify): who has lost
-// the shard answers 421 instead, since what it remembers may be old.
+// A block of unknown outcome is looked for in the generation that its epochs were raised in, never in an older one: an old
+// primary may still have it. So is one that was committed before the generation moved, if nobody was answered yet.
+//
+// Before a refusal that was computed from memory is answered, or that a room is already as asked for, the lease row is
+// read again (Leases.Verify): who has lost the shard answers 421 instead, since what it remembers may be old.
 package persister

@@ -1,6 +1,7 @@
 package persister
 
 import (
+	"encoding/json"
 	"strconv"
 	"sync"
 	"testing"
@@ -9,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/myelin-hs/myelin/pkg/id"
+	"github.com/myelin-hs/myelin/pkg/postgres"
 )
 
 // takeover gives all shards to a new worker, as another process would: this one is told nothing.
@@ -113,6 +115,76 @@ func TestRefusalFromMemoryIsVerifiedFirst(t *testing.T) {
 	require.Equal(t, 421, p.send(t, room, bob, "two").status)
 }
 
+// Neither a no nor "it is so already" is answered from what a zombie remembers, whatever is asked for.
+func TestWhatAZombieRemembersIsNoAnswer(t *testing.T) {
+	t.Parallel()
+	p := newPersister(t)
+	rule := func(content string) InitialEvent {
+		return InitialEvent{"m.room.join_rules", "", json.RawMessage(content)}
+	}
+	room, knocked := p.newRoom(t), p.newRoom(t, rule(`{"join_rule":"knock"}`))
+	restricted := p.newRoom(t, rule(`{"join_rule":"restricted","allow":[{"type":"m.room_membership","room_id":"!x:test.example"}]}`))
+	const client, nowhere, none = "/_matrix/client/v3", "!AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+	in := client + "/rooms/" + string(room)
+	who := func(user id.UserID) map[string]any { return map[string]any{"user_id": user} }
+	again := newRoomRequest(t, -7)
+
+	for _, change := range []struct {
+		user         id.UserID
+		method, path string
+		body         any
+	}{
+		{alice, "PUT", in + "/state/m.room.topic", `{"topic":"x"}`},
+		{alice, "POST", in + "/invite", who(bob)},
+		{carol, "POST", client + "/join/" + string(room), nil},
+		{carol, "POST", in + "/leave", nil},
+		{alice, "POST", in + "/ban", who("@banned:test.example")},
+		{carol, "POST", client + "/knock/" + string(knocked), nil},
+		{alice, "POST", CreateRoomPath, again},
+	} {
+		got := p.call(t.Context(), change.user, nextRequest(), change.method, change.path, change.body)
+		require.Equal(t, 200, got.status, "%s: %v", change.path, got.body)
+	}
+	answers := map[string]struct {
+		user         id.UserID
+		method, path string
+		body         any
+		status       int // of the owner's answer
+	}{
+		"a message":                   {bob, "PUT", in + "/send/m.x/1", "{}", 403},
+		"a message to no room":        {bob, "PUT", client + "/rooms/" + nowhere + "/send/m.x/1", "{}", 403},
+		"state":                       {bob, "PUT", in + "/state/m.x", "{}", 403},
+		"the same state":              {alice, "PUT", in + "/state/m.room.topic", `{"topic":"x"}`, 200},
+		"a redaction":                 {bob, "PUT", in + "/redact/" + none + "/1", "{}", 403},
+		"a redaction of nothing":      {alice, "PUT", in + "/redact/" + none + "/1", "{}", 404},
+		"a join of no room":           {bob, "POST", client + "/join/" + nowhere, nil, 404},
+		"a join that is not allowed":  {bob, "POST", client + "/join/" + string(knocked), nil, 403},
+		"a join without the other":    {bob, "POST", client + "/join/" + string(restricted), nil, 403},
+		"a join of who has joined":    {alice, "POST", client + "/join/" + string(room), nil, 200},
+		"a knock":                     {bob, "POST", client + "/knock/" + string(room), nil, 403},
+		"a knock of who has knocked":  {carol, "POST", client + "/knock/" + string(knocked), nil, 200},
+		"an invite":                   {bob, "POST", in + "/invite", who(carol), 403},
+		"an invite of who is invited": {alice, "POST", in + "/invite", who(bob), 200},
+		"a leave":                     {bob, "POST", client + "/rooms/" + string(restricted) + "/leave", nil, 403},
+		"a leave of who has left":     {carol, "POST", in + "/leave", nil, 200},
+		"a kick":                      {alice, "POST", in + "/kick", who(carol), 403},
+		"a ban":                       {bob, "POST", in + "/ban", who(alice), 403},
+		"a ban of who is banned":      {alice, "POST", in + "/ban", who("@banned:test.example"), 200},
+		"an unban":                    {alice, "POST", in + "/unban", who(alice), 403},
+		"a new room":                  {alice, "POST", CreateRoomPath, again, 200},
+		"a room that is there":        {bob, "POST", RetireRoomPath, RetireRoomRequest{room, "!new:test.example"}, 403},
+	}
+	for name, a := range answers {
+		got := p.call(t.Context(), a.user, nextRequest(), a.method, a.path, a.body)
+		require.Equal(t, a.status, got.status, "%s: %v", name, got.body)
+	}
+	takeover(t, p.leases)
+	for name, a := range answers {
+		got := p.call(t.Context(), a.user, nextRequest(), a.method, a.path, a.body)
+		require.Equal(t, 421, got.status, "%s: %v", name, got.body)
+	}
+}
+
 func TestNewOwnerContinuesTheRoom(t *testing.T) {
 	t.Parallel()
 	a := newPersister(t)
@@ -127,23 +199,13 @@ func TestNewOwnerContinuesTheRoom(t *testing.T) {
 			AND f.depth = e.depth + 1 AND f.owner > e.owner AND f.epoch > e.epoch`))
 }
 
-func TestAnotherGenerationStopsThePersister(t *testing.T) {
-	t.Parallel()
-	p := newPersister(t)
-	room := p.newRoom(t)
-	p.db.exec(t, "UPDATE cluster_state SET generation = 2")
-	require.Equal(t, 503, p.send(t, room, alice, "one").status)
-	require.ErrorContains(t, p.stop(), "MX002")
-	require.Zero(t, messages(t, p.db, room))
-}
-
 func TestAnotherDatabaseIsNotWrittenTo(t *testing.T) {
 	t.Parallel()
 	db := newDatabase(t)
 	p := db.start(t, db.join(t), func(o *Options) { o.DatabaseID = "00000000-0000-0000-0000-000000000000" })
 	got := p.call(t.Context(), alice, "r", "POST", CreateRoomPath, newRoomRequest(t, -2))
 	require.Equal(t, 503, got.status)
-	require.ErrorIs(t, p.stop(), errOtherDatabase)
+	require.ErrorIs(t, p.stop(), postgres.ErrOtherDatabase)
 	require.Zero(t, db.count(t, "SELECT count(*) FROM event"))
 }
 

@@ -118,9 +118,11 @@ type leases struct {
 	db     *database
 	worker int64
 
-	mu     sync.Mutex
-	epochs map[int]int64
-	blind  bool // Refresh learns nothing
+	mu         sync.Mutex
+	epochs     map[int]int64
+	generation int64
+	moved      map[id.RoomID]int // rooms that another shard has got
+	blind      bool              // Refresh learns nothing
 	// verified counts calls of Verify.
 	verified int
 }
@@ -136,8 +138,22 @@ func (d *database) join(t *testing.T) *leases {
 	return l
 }
 
-func (l *leases) ID() int64                  { return l.worker }
-func (l *leases) ShardOf(room id.RoomID) int { return shard.Slot(room) * 64 / shard.Slots }
+func (l *leases) ID() int64 { return l.worker }
+
+func (l *leases) ShardOf(room id.RoomID) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if s, ok := l.moved[room]; ok {
+		return s
+	}
+	return shard.Slot(room) * 64 / shard.Slots
+}
+
+func (l *leases) Generation() int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.generation
+}
 
 func (l *leases) OwnLease(s int) (int64, bool) {
 	l.mu.Lock()
@@ -166,10 +182,14 @@ func (l *leases) Refresh(ctx context.Context) error {
 	if _, err := pgx.ForEachRow(rows, []any{&s, &epoch}, func() error { epochs[s] = epoch; return nil }); err != nil {
 		return err
 	}
+	var generation int64
+	if err := l.db.pool.QueryRow(ctx, "SELECT generation FROM cluster_state").Scan(&generation); err != nil {
+		return err
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if !l.blind {
-		l.epochs = epochs
+		l.epochs, l.generation = epochs, max(l.generation, generation)
 	}
 	return nil
 }
@@ -248,7 +268,7 @@ func (d *database) start(t *testing.T, l *leases, change func(*Options)) *testPe
 	t.Helper()
 	p := &testPersister{db: d, leases: l, bus: newRecorder()}
 	opts := Options{
-		URI: d.uri, Pool: d.pool, DatabaseID: d.id, Generation: 1, ServerName: pgtest.ServerName, Signer: signer,
+		URI: d.uri, Pool: d.pool, DatabaseID: d.id, ServerName: pgtest.ServerName, Signer: signer,
 		Leases: l, Publisher: p.bus, Logger: slog.New(slog.NewTextHandler(testWriter{t}, nil)),
 	}
 	if change != nil {

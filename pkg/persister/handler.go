@@ -36,7 +36,7 @@ type roomHandler func(http.ResponseWriter, *http.Request, caller, id.RoomID) err
 
 // Handler serves the writes of rooms of the client-server API, under r0 and v3: send, state and redact; join, invite, leave,
 // kick, ban and unban of /rooms/{roomId}; /join/{roomIdOrAlias} and
-// /knock/{roomIdOrAlias}; [CreateRoomPath] and [RetireRoomPath]. The identity is in the request's
+// /knock/{roomIdOrAlias}; [CreateRoomPath], [RetireRoomPath] and [CopiesPath]. The identity is in the request's
 // context (internalauth). Who does not own the room's shard answers 421 with the headers of package route.
 func (p *Persister) Handler() http.Handler {
 	mux := http.NewServeMux()
@@ -58,6 +58,7 @@ func (p *Persister) Handler() http.Handler {
 	}
 	mux.Handle("POST "+CreateRoomPath, p.authenticated(p.createRoom))
 	mux.Handle("POST "+RetireRoomPath, p.authenticated(p.retireRoom))
+	mux.HandleFunc("POST "+CopiesPath, p.takeCopies)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { mxhttp.WriteError(w, r, mxerr.Unrecognized()) })
 	return mux
 }
@@ -70,7 +71,7 @@ func (p *Persister) authenticated(h func(http.ResponseWriter, *http.Request, cal
 			mxhttp.WriteError(w, r, mxerr.MissingToken())
 			return
 		}
-		err := h(w, r, caller{who.UserID, who.DeviceID, who.RequestID})
+		err := h(w, r.WithContext(withEpoch(r)), caller{who.UserID, who.DeviceID, who.RequestID})
 		var elsewhere *elsewhereError
 		switch {
 		case err == nil:
@@ -190,22 +191,24 @@ func (p *Persister) write(ctx context.Context, w *write) (id.EventID, error) {
 	}
 	a := p.lane(w.shard).submit(w)
 	switch {
-	case a.err == nil:
-		return a.event, nil
 	case errors.Is(a.err, errNotOwner):
-		return "", p.elsewhere(w.shard)
+		return "", p.elsewhere(p.opts.Leases.ShardOf(w.room)) // which may be another by now
 	case errors.Is(a.err, errStopped):
 		return "", mxerr.Unavailable(time.Second, "This worker is stopping")
-	case !a.refusal:
-		return "", a.err
+	case !a.remembered:
+		return a.event, a.err
 	}
-	// What this worker remembers may be what another has changed long since: before it says no, it reads the truth.
+	// What this worker remembers may be what another has changed long since: before it says no, or that all is as asked
+	// for, it reads the truth.
 	still, err := p.opts.Leases.Verify(ctx, w.shard, a.epoch)
 	if err != nil {
 		return "", mxerr.Unavailable(time.Second, "The database cannot be reached").WithCause(err)
 	}
-	if !still {
+	switch {
+	case !still:
 		return "", p.elsewhere(w.shard)
+	case a.err == nil:
+		return a.event, nil
 	}
 	// Nor does this worker remember what another answered: the request may be one that was sent again, and what it did
 	// the first time may be why it is refused now.
@@ -219,21 +222,4 @@ func (p *Persister) write(ctx context.Context, w *write) (id.EventID, error) {
 		}
 	}
 	return "", a.err
-}
-
-// mine returns nil if this worker serves the shard. Before it says no it reads the leases: the shard may just have been
-// given to it.
-func (p *Persister) mine(ctx context.Context, shard int) error {
-	if _, ok := p.opts.Leases.OwnLease(shard); ok {
-		return nil
-	}
-	bounded, cancel := context.WithTimeout(ctx, time.Second)
-	defer cancel()
-	if err := p.opts.Leases.Refresh(bounded); err != nil {
-		p.log.Info("refresh leases", "error", err)
-	}
-	if _, ok := p.opts.Leases.OwnLease(shard); ok {
-		return nil
-	}
-	return p.elsewhere(shard)
 }

@@ -18,11 +18,12 @@ type lane struct {
 	queue  *queue
 	log    *slog.Logger
 	meter  *meter
+	copies *copies
 
 	orders    *orders
 	toCommit  chan *block
 	committed chan settled
-	toLoad    chan loadOrder
+	toLoad    chan []want
 	loadeds   chan loadResult
 
 	// ---
@@ -38,7 +39,7 @@ type lane struct {
 	outdated   bool   // the collecting block holds events that were built under a lease that is gone
 	maxWrites  int    // of the next block: shrinks after a poisoned one
 	wanted     []*room
-	loading    bool
+	loading    int              // rooms that the loader is reading
 	pauseUntil <-chan time.Time // non-nil: no commits until it fires
 	pause      time.Duration
 }
@@ -66,6 +67,7 @@ type laneConfig struct {
 	forge      forge
 	log        *slog.Logger
 	meter      *meter
+	copies     *copies
 	cacheRooms int
 	cacheBytes int
 	memoryKeys int
@@ -73,16 +75,16 @@ type laneConfig struct {
 
 func newLane(c laneConfig) *lane {
 	return &lane{
-		pipe: c.pipe, leases: c.leases, forge: c.forge, queue: newQueue(), log: c.log, meter: c.meter,
+		pipe: c.pipe, leases: c.leases, forge: c.forge, queue: newQueue(), log: c.log, meter: c.meter, copies: c.copies,
 		orders: &orders{wake: make(chan struct{}, 1)}, toCommit: make(chan *block), committed: make(chan settled),
-		toLoad: make(chan loadOrder), loadeds: make(chan loadResult),
+		toLoad: make(chan []want), loadeds: make(chan loadResult),
 		rooms: newCache(c.cacheRooms, c.cacheBytes), memory: newMemory(c.memoryKeys),
 		inFlight: make(map[dedupeKey]inFlight), parked: make(map[int][]*write),
 		quiescing: make(map[int][]chan struct{}), collecting: newBlock(), maxWrites: maxBlockEvents,
 	}
 }
 
-// run is the lane until ctx ends or the database turns out to be of another generation. Blocks in flight are brought to
+// run is the lane until ctx ends or the database turns out to be another one. Blocks in flight are brought to
 // their end first; whoever still waits then is answered errStopped.
 func (l *lane) run(ctx context.Context) error {
 	var workers sync.WaitGroup
@@ -117,10 +119,10 @@ func (l *lane) loop(ctx context.Context) error {
 		if l.committing == nil && l.pauseUntil == nil && len(l.collecting.writes) > 0 && stopping != nil {
 			out = l.toCommit
 		}
-		var load chan loadOrder
-		var order loadOrder
-		if !l.loading && len(l.wanted) > 0 {
-			load, order = l.toLoad, l.nextLoad()
+		var load chan []want
+		var wants []want
+		if l.loading == 0 && len(l.wanted) > 0 {
+			load, wants = l.toLoad, l.nextLoad()
 		}
 		select {
 		case <-l.queue.wake:
@@ -131,8 +133,8 @@ func (l *lane) loop(ctx context.Context) error {
 			if err := l.settle(s); err != nil {
 				return err
 			}
-		case load <- order:
-			l.loading, l.wanted = true, nil
+		case load <- wants:
+			l.loading, l.wanted = len(wants), nil
 		case r := <-l.loadeds:
 			l.adopt(r)
 		case <-l.orders.wake:
@@ -180,10 +182,11 @@ func (l *lane) turn(w *write) bool {
 	}
 	if waiting, quiesced := l.parked[w.shard]; quiesced {
 		l.parked[w.shard] = append(waiting, w)
+		l.queue.suspend(w)
 		return true
 	}
 	epoch, ok := l.leases.OwnLease(w.shard)
-	if !ok || epoch <= w.lostAt {
+	if !ok || epoch <= w.lostAt || l.leases.ShardOf(w.room) != w.shard {
 		l.queue.finish(w, answer{err: errNotOwner})
 		return true
 	}
@@ -216,6 +219,7 @@ func (l *lane) turn(w *write) bool {
 
 // act is the room's turn: decide, build, authorise and sign, and put the events into the collecting block.
 func (l *lane) act(r *room, w *write) bool {
+	r.used = l.forge.now()
 	d, err := w.decide(r)
 	if err == nil && d.existing == "" {
 		if !l.collecting.fits(d.events(), w.size, l.maxWrites) {
@@ -229,9 +233,9 @@ func (l *lane) act(r *room, w *write) bool {
 	}
 	switch {
 	case err != nil && d.create != nil:
-		l.ride(r, w, answer{err: refusal(roomRefusal(err)), refusal: true, epoch: r.epoch})
+		l.ride(r, w, answer{err: refusal(roomRefusal(err))})
 	case err != nil:
-		l.ride(r, w, answer{err: refusal(err), refusal: true, epoch: r.epoch})
+		l.ride(r, w, answer{err: refusal(err)})
 	case d.existing != "":
 		l.ride(r, w, answer{event: d.existing})
 	}
@@ -255,8 +259,9 @@ func (l *lane) extend(r *room, w *write, d decision) error {
 	return nil
 }
 
-// ride answers a write once everything that its answer follows from has committed.
+// ride answers a write from what the room is, once everything that this follows from has committed.
 func (l *lane) ride(r *room, w *write, a answer) {
+	a.remembered, a.epoch = true, r.epoch
 	if r.tail == nil {
 		l.queue.finish(w, a)
 		return

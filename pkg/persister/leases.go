@@ -12,7 +12,7 @@ import (
 type Leases interface {
 	// ID returns this worker's id.
 	ID() int64
-	// ShardOf returns the shard that a room belongs to.
+	// ShardOf returns the shard that a room belongs to, by a map that is at least as new as what OwnLease said before.
 	ShardOf(room id.RoomID) int
 	// OwnLease returns the epoch under which this worker may serve the shard now; false after a loss or a self-fence.
 	OwnLease(shard int) (epoch int64, ok bool)
@@ -23,6 +23,9 @@ type Leases interface {
 	// Raise raises the epochs of shards by compare-and-set, given those that a block of unknown outcome carried. When it
 	// returns nil, the block is either committed or never will be. It returns the new epochs of what is still owned.
 	Raise(ctx context.Context, shards map[int]int64) (map[int]int64, error)
+	// Generation returns the database's present life as far as is known. What was read or written in an earlier one may be
+	// gone.
+	Generation() int64
 	// OwnerOf returns who owns the shard as far as is known.
 	OwnerOf(shard int) Owner
 }

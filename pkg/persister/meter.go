@@ -15,6 +15,14 @@ type meter struct {
 	latency prometheus.Histogram
 	loads   prometheus.Counter
 	dropped prometheus.Counter
+	copies  copiesMeter
+}
+
+// A copiesMeter counts copies of rooms that came from their former owners, each once.
+type copiesMeter struct {
+	used    prometheus.Counter // the table went on from it
+	refused prometheus.Counter // the room was read from the table instead
+	ignored prometheus.Counter // nothing was asked: it came too late, too early, twice, or cannot be read
 }
 
 func newMeter(r prometheus.Registerer, lag func() float64) *meter {
@@ -23,7 +31,11 @@ func newMeter(r prometheus.Registerer, lag func() float64) *meter {
 		Name: "myelin_persister_queue_age_seconds",
 		Help: "How long the oldest write that is not answered yet has waited: the lag of the persister.",
 	}, lag)
+	copies := f.NewCounterVec(prometheus.CounterOpts{
+		Name: "myelin_persister_copies_total", Help: "Copies of rooms that came from their former owners, by what became of them.",
+	}, []string{"outcome"})
 	return &meter{
+		copies: copiesMeter{copies.WithLabelValues("used"), copies.WithLabelValues("refused"), copies.WithLabelValues("ignored")},
 		blocks: f.NewCounterVec(prometheus.CounterOpts{
 			Name: "myelin_persister_blocks_total", Help: "Blocks by what became of them.",
 		}, []string{"outcome"}),

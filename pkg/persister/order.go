@@ -7,6 +7,7 @@ type order struct {
 	kind  orderKind
 	shard int
 	done  chan struct{} // quiesce: closed when nothing of the shard is in a block
+	out   *outgoing     // copyOut: who takes the copies
 }
 
 type orderKind int
@@ -15,6 +16,8 @@ const (
 	quiesce orderKind = iota
 	granted
 	lostLease
+	copyOut
+	reset
 )
 
 // orders is a lane's mailbox. It takes orders before the lane runs, and after.
@@ -73,15 +76,22 @@ func (l *lane) obey(o order) {
 		l.quiescing[o.shard] = append(l.quiescing[o.shard], o.done)
 		l.releaseQuiesced()
 	case granted:
+		l.preload(o.shard)
 		l.unpark(o.shard)
+	case copyOut:
+		l.copyOut(o.shard, o.out)
 	case lostLease:
-		l.rooms.dropShard(o.shard)
+		l.rooms.dropWhere(func(r *room) bool { return r.shard == o.shard })
 		l.unpark(o.shard)
+	case reset:
+		l.rooms.dropWhere(func(*room) bool { return true })
+		l.memory = newMemory(l.memory.size)
 	}
 }
 
 // unpark lets the writes of a shard go on; without a lease that means to their 421.
 func (l *lane) unpark(shard int) {
+	l.queue.resume(l.parked[shard])
 	l.ready = append(l.ready, l.parked[shard]...)
 	delete(l.parked, shard)
 }

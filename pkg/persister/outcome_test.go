@@ -6,9 +6,14 @@ import (
 	"fmt"
 	"io"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
+
+	"github.com/myelin-hs/myelin/pkg/lease"
+	"github.com/myelin-hs/myelin/pkg/postgres"
 )
 
 func TestJudge(t *testing.T) {
@@ -22,15 +27,31 @@ func TestJudge(t *testing.T) {
 	}{
 		"no error":                         {nil, committed},
 		"never sent":                       {fmt.Errorf("%w: %w", errNotSent, io.EOF), notWritten},
-		"another database":                 {fmt.Errorf("%w: %w", errNotSent, errOtherDatabase), stale},
+		"another database":                 {fmt.Errorf("%w: %w", errNotSent, postgres.ErrOtherDatabase), foreign},
 		"leases lost":                      {server("ERROR", "MX001", "3,17", ""), lost},
 		"another generation":               {server("ERROR", "MX002", "", ""), stale},
+		"a barrier is due":                 {server("ERROR", "MX003", "", ""), notWritten},
 		"a key that is there":              {server("ERROR", "23505", "", "request_dedupe_20000"), repeated},
 		"any other unique violation":       {server("ERROR", "23505", "", "event_03"), poisoned},
 		"bad data":                         {server("ERROR", "22021", "", ""), poisoned},
 		"a row too large for an index":     {server("ERROR", "54000", "", ""), poisoned},
-		"a lock that took too long":        {server("ERROR", "55P03", "", ""), notWritten},
+		"a lock that took too long":        {server("ERROR", "55P03", "", ""), contended},
+		"a statement that took too long":   {server("ERROR", "57014", "", ""), contended},
 		"a deadlock":                       {server("ERROR", "40P01", "", ""), notWritten},
+		"a serialization failure":          {server("ERROR", "40001", "", ""), notWritten},
+		"a standby":                        {server("ERROR", "25006", "", ""), notWritten},
+		"a forgotten statement":            {server("ERROR", "26000", "", ""), notWritten},
+		"a full disk":                      {server("ERROR", "53100", "", ""), notWritten},
+		"a corrupt row":                    {server("ERROR", "XX001", "", ""), poisoned},
+		"starting up, at connecting":       {fmt.Errorf("%w: %w", errNotSent, server("FATAL", "57P03", "", "")), notWritten},
+		"too many connections":             {fmt.Errorf("%w: %w", errNotSent, server("FATAL", "53300", "", "")), notWritten},
+		"starting up, in between":          {server("FATAL", "57P03", "", ""), unknown},
+		"a crash of another session":       {server("WARNING", "57P02", "", ""), unknown},
+		"a shutdown told by a pooler":      {server("ERROR", "57P01", "", ""), unknown},
+		"a pooler that lost the server":    {&pgconn.PgError{Severity: "ERROR", Code: "XX000"}, unknown},
+		"a connection failure":             {server("ERROR", "08006", "", ""), unknown},
+		"a system error":                   {server("ERROR", "58000", "", ""), unknown},
+		"COMMIT of unknown completion":     {server("ERROR", "40003", "", ""), unknown},
 		"terminated, perhaps after COMMIT": {server("FATAL", "57P01", "", ""), unknown},
 		"a crash":                          {server("PANIC", "XX000", "", ""), unknown},
 		"the connection broke":             {io.ErrUnexpectedEOF, unknown},
@@ -97,4 +118,54 @@ func TestUnknownOutcomeWaitsForTheLateCommit(t *testing.T) {
 	require.Equal(t, 200, got.status, got.body)
 	require.Equal(t, []string{got.text("event_id")},
 		db.rows(t, "SELECT event_id FROM event WHERE room_id = $1 AND type = 'm.room.topic' ORDER BY position OFFSET 1", string(room)))
+}
+
+// An old primary that was demoted answers on, read-only. Its name, or the address asked next, may lead to the new one.
+func TestALaneLeavesAServerThatBecameReadOnly(t *testing.T) {
+	t.Parallel()
+	db := newDatabase(t)
+	metrics := prometheus.NewRegistry()
+	p := db.start(t, db.join(t), func(o *Options) { o.Lanes, o.Registerer = 1, metrics })
+	room := p.newRoom(t)
+	db.fillPool(t) // what the pool connects to stays writable
+	name := db.rows(t, "SELECT quote_ident(current_database())::text")[0]
+	db.exec(t, "ALTER DATABASE "+name+" SET default_transaction_read_only = on")
+	db.exec(t, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1", lease.ApplicationName(p.leases.worker))
+	replies := make(chan reply, 1)
+	go func() { replies <- p.send(t, room, alice, "one") }()
+	require.Eventually(t, func() bool { return failures(t, metrics, notWritten) >= 3 }, soon, time.Millisecond)
+	require.Empty(t, replies)
+	db.exec(t, "ALTER DATABASE "+name+" RESET default_transaction_read_only")
+	select {
+	case got := <-replies:
+		require.Equal(t, 200, got.status, got.body)
+	case <-time.After(soon):
+		require.Fail(t, "the lane stays with a server that takes no writes")
+	}
+	require.Equal(t, 1, messages(t, db, room))
+}
+
+// fillPool makes the pool open all of its connections.
+func (d *database) fillPool(t *testing.T) {
+	t.Helper()
+	for range d.pool.Config().MaxConns {
+		conn, err := d.pool.Acquire(t.Context())
+		require.NoError(t, err)
+		defer conn.Release()
+	}
+}
+
+// failures returns how many blocks came to this at first.
+func failures(t *testing.T, metrics *prometheus.Registry, v verdict) (n float64) {
+	t.Helper()
+	families, err := metrics.Gather()
+	require.NoError(t, err)
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			if f.GetName() == "myelin_persister_failed_blocks_total" && m.GetLabel()[0].GetValue() == v.String() {
+				n += m.GetCounter().GetValue()
+			}
+		}
+	}
+	return n
 }

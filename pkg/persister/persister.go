@@ -19,15 +19,17 @@ import (
 
 // Options of [New]. Those without a default are required.
 type Options struct {
-	URI        string                // of Postgres, for the lanes' direct connections
-	Pool       *pgxpool.Pool         // for reads
-	DatabaseID string                // schema.Identity.DatabaseID: a lane writes to no other database
-	Generation int64                 // schema.Identity.Generation: a lane stops when the database has another
-	ServerName id.ServerName         // of the users who may write
-	Signer     event.Signer          // of this server
-	Leases     Leases                // what this worker owns
-	Publisher  Publisher             // where copies of committed blocks go
-	Poke       func()                // wakes an announcer in this process; nil: none
+	URI        string        // of Postgres, for the lanes' direct connections
+	Pool       *pgxpool.Pool // for reads
+	DatabaseID string        // schema.Identity.DatabaseID: a lane writes to no other database
+	Generation int64         // schema.Identity.Generation: a lane stops when the database has another
+	ServerName id.ServerName // of the users who may write
+	Signer     event.Signer  // of this server
+	Leases     Leases        // what this worker owns
+	Publisher  Publisher     // where copies of committed blocks go
+	Poke       func()        // wakes an announcer in this process; nil: none
+	// SendCopies posts a body to CopiesPath at another worker; nil: rooms are not copied at a handoff.
+	SendCopies func(ctx context.Context, worker int64, body []byte) error
 	Logger     *slog.Logger          // nil: slog.Default()
 	Registerer prometheus.Registerer // where metrics go; nil: nowhere
 
@@ -45,6 +47,9 @@ type Persister struct {
 	lanes   []*lane
 	heralds []*herald
 	reader  reader
+	copies  *copies
+	sending chan struct{} // of capacity maxSending
+	news    bell          // rings at each Granted and Lost
 	log     *slog.Logger
 }
 
@@ -64,12 +69,13 @@ func New(opts Options) (*Persister, error) {
 	if opts.DatabaseID == "" || opts.Signer == nil || opts.Leases == nil || opts.Publisher == nil || opts.Pool == nil {
 		return nil, errors.New("persister: Pool, DatabaseID, Signer, Leases and Publisher are required")
 	}
-	p := &Persister{opts: opts, reader: reader{opts.Pool}, log: opts.Logger}
+	p := &Persister{opts: opts, reader: reader{opts.Pool, opts.Leases}, sending: make(chan struct{}, maxSending), log: opts.Logger}
 	m := newMeter(opts.Registerer, func() float64 { return p.Lag().Seconds() })
+	p.copies = newCopies(m.copies)
 	for range opts.Lanes {
 		s := &session{
 			uri: opts.URI, name: lease.ApplicationName(opts.Leases.ID()),
-			leases: opts.Leases, worker: opts.Leases.ID(), databaseID: opts.DatabaseID, generation: opts.Generation,
+			leases: opts.Leases, worker: opts.Leases.ID(), databaseID: opts.DatabaseID,
 		}
 		h := newHerald(opts.Publisher, opts.Poke, p.log, m)
 		p.heralds = append(p.heralds, h)
@@ -78,7 +84,7 @@ func New(opts Options) (*Persister, error) {
 				commit: s.commit, resolve: s.resolve, close: s.close,
 				repeated: p.reader.repeated, load: p.reader.load, publish: h.publish,
 			},
-			leases: opts.Leases, forge: forge{opts.Signer, opts.now}, log: p.log, meter: m,
+			leases: opts.Leases, forge: forge{opts.Signer, opts.now}, log: p.log, meter: m, copies: p.copies,
 			cacheRooms: max(1, opts.CacheRooms/opts.Lanes), cacheBytes: max(1, opts.CacheBytes/opts.Lanes),
 			memoryKeys: max(1, opts.MemoryKeys/opts.Lanes),
 		}))
@@ -87,7 +93,7 @@ func New(opts Options) (*Persister, error) {
 }
 
 // Run writes until ctx ends, then brings what is in flight to its end and answers 503 to what is not. An error means
-// that this process must not write any more: the database has another generation, or is another one.
+// that this process must not write any more: the database is another one.
 func (p *Persister) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	for i, l := range p.lanes {
@@ -142,11 +148,22 @@ func (p *Persister) Quiesce(ctx context.Context, shard int) error {
 // lease.Holder.
 func (p *Persister) Granted(shard int, _ int64) {
 	p.lane(shard).orders.give(order{kind: granted, shard: shard})
+	p.news.ring()
 }
 
 // Lost forgets the rooms of a shard and sends its waiting writes to the owner. See lease.Holder.
 func (p *Persister) Lost(shard int) {
 	p.lane(shard).orders.give(order{kind: lostLease, shard: shard})
+	p.news.ring()
+}
+
+// Reset forgets all that was read from the database, which turned out to have another past: rooms, and what requests were
+// answered with. It does not block. See lease.Manager.OnReset.
+func (p *Persister) Reset(int64) {
+	p.copies.clear()
+	for _, l := range p.lanes {
+		l.orders.give(order{kind: reset})
+	}
 }
 
 func (p *Persister) lane(shard int) *lane { return p.lanes[shard%len(p.lanes)] }

@@ -18,13 +18,7 @@ type pipeline struct {
 	// repeated looks up which of the keys were answered before.
 	repeated func(context.Context, []dedupeKey) (map[dedupeKey]id.EventID, error)
 	// load reads rooms, and looks up keys, as committed.
-	load func(context.Context, []*room, []dedupeKey) (loaded, error)
+	load func(context.Context, []want) (loaded, error)
 	// publish passes on a committed block. It does not block.
 	publish func(*block)
-}
-
-// loaded is what the loader read: rooms that exist, and keys that were answered before.
-type loaded struct {
-	rooms map[id.RoomID]*snapshot
-	keys  map[dedupeKey]id.EventID
 }

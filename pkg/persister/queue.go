@@ -23,6 +23,8 @@ type queue struct {
 	waiting list.List // of *write, all unanswered, oldest first
 	bytes   int
 	closed  error
+
+	progressed time.Time // when the lane last got something done
 }
 
 func newQueue() *queue { return &queue{wake: make(chan struct{}, 1)} }
@@ -37,7 +39,7 @@ func (q *queue) push(w *write, now time.Time) error {
 	if q.waiting.Len() >= maxQueuedWrites || q.bytes+w.size > maxQueuedBytes {
 		return mxerr.LimitExceeded(500 * time.Millisecond)
 	}
-	w.since = now
+	w.since, w.due = now, now
 	w.waits = q.waiting.PushBack(w)
 	q.bytes += w.size
 	q.arrived = append(q.arrived, w)
@@ -64,6 +66,7 @@ func (q *queue) finish(w *write, a answer) {
 		q.waiting.Remove(w.waits)
 		w.waits = nil
 		q.bytes -= w.size
+		q.progressed = time.Now()
 	}
 	q.mu.Unlock()
 	select {

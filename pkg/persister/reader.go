@@ -12,27 +12,81 @@ import (
 )
 
 // A reader reads what was committed, set-wise: the number of queries does not grow with the number of rooms or keys.
-type reader struct{ pool *pgxpool.Pool }
+type reader struct {
+	pool   *pgxpool.Pool
+	leases Leases
+}
+
+// send reads a batch from the present generation: the pool's address, or a pooler, may lead to a former primary still.
+func (r reader) send(ctx context.Context, batch *pgx.Batch) error {
+	batch.Queue(sqlGeneration).QueryRow(func(row pgx.Row) error {
+		var generation int64
+		err := row.Scan(&generation)
+		if err == nil && generation < r.leases.Generation() {
+			err = errFormer
+		}
+		return err
+	})
+	return r.pool.SendBatch(ctx, batch).Close()
+}
 
 // load is pipeline.load. It needs no snapshot: nobody else writes these rooms while the lease holds, and if it does not
 // hold, nothing that is built on them is written.
-func (r reader) load(ctx context.Context, rooms []*room, keys []dedupeKey) (loaded, error) {
-	got := loaded{rooms: make(map[id.RoomID]*snapshot, len(rooms)), keys: make(map[dedupeKey]id.EventID)}
-	ids, slots := make([]string, 0, len(rooms)), make([]int32, 0, len(rooms))
-	for _, room := range rooms {
-		ids = append(ids, string(room.id))
-		slots = append(slots, int32(room.slot))
+func (r reader) load(ctx context.Context, wants []want) (loaded, error) {
+	got := loaded{rooms: make(map[id.RoomID]*snapshot, len(wants)), keys: make(map[dedupeKey]id.EventID)}
+	var cold, copied []want
+	var keys []dedupeKey
+	for _, w := range wants {
+		keys = append(keys, w.keys...)
+		if w.copy != nil {
+			copied = append(copied, w)
+		} else {
+			cold = append(cold, w)
+		}
 	}
+	since := make(map[id.RoomID][]entryAt, len(copied))
 	batch := &pgx.Batch{}
-	batch.Queue(sqlLoadRooms, ids, slots).Query(got.readRooms)
-	batch.Queue(sqlLoadState, ids, slots).Query(got.readState)
+	if len(copied) > 0 {
+		queueSince(batch, copied, since)
+	}
+	got.queueCold(batch, cold)
 	if len(keys) > 0 {
 		queueRepeated(batch, keys, got.keys)
 	}
-	if err := r.pool.SendBatch(ctx, batch).Close(); err != nil {
-		return loaded{}, fmt.Errorf("load %d rooms: %w", len(rooms), err)
+	if err := r.send(ctx, batch); err != nil {
+		return loaded{}, fmt.Errorf("load %d rooms: %w", len(wants), err)
+	}
+	var useless []want
+	for _, w := range copied {
+		if s := w.copy.catchUp(since[w.room.id]); s != nil {
+			got.rooms[w.room.id] = s
+		} else {
+			useless = append(useless, w)
+		}
+	}
+	if len(useless) == 0 {
+		return got, nil
+	}
+	batch = &pgx.Batch{}
+	got.queueCold(batch, useless)
+	if err := r.send(ctx, batch); err != nil {
+		return loaded{}, fmt.Errorf("load %d rooms: %w", len(useless), err)
 	}
 	return got, nil
+}
+
+// queueCold reads rooms of which nothing is known.
+func (got loaded) queueCold(batch *pgx.Batch, wants []want) {
+	if len(wants) == 0 {
+		return
+	}
+	ids, slots := make([]string, 0, len(wants)), make([]int32, 0, len(wants))
+	for _, w := range wants {
+		ids = append(ids, string(w.room.id))
+		slots = append(slots, int32(w.room.slot))
+	}
+	batch.Queue(sqlLoadRooms, ids, slots).Query(got.readRooms)
+	batch.Queue(sqlLoadState, ids, slots).Query(got.readState)
 }
 
 // repeated is pipeline.repeated.
@@ -40,7 +94,7 @@ func (r reader) repeated(ctx context.Context, keys []dedupeKey) (map[dedupeKey]i
 	found := make(map[dedupeKey]id.EventID)
 	batch := &pgx.Batch{}
 	queueRepeated(batch, keys, found)
-	if err := r.pool.SendBatch(ctx, batch).Close(); err != nil {
+	if err := r.send(ctx, batch); err != nil {
 		return nil, fmt.Errorf("look up %d deduplication keys: %w", len(keys), err)
 	}
 	return found, nil
@@ -64,9 +118,10 @@ func queueRepeated(batch *pgx.Batch, keys []dedupeKey, found map[dedupeKey]id.Ev
 
 func (got loaded) readRooms(rows pgx.Rows) error {
 	var roomID, version, eventID string
+	var at int64
 	var raw []byte
-	_, err := pgx.ForEachRow(rows, []any{&roomID, &version, &eventID, &raw}, func() error {
-		s := &snapshot{}
+	_, err := pgx.ForEachRow(rows, []any{&roomID, &version, &at, &eventID, &raw}, func() error {
+		s := &snapshot{at: at}
 		got.rooms[id.RoomID(roomID)] = s
 		var ok bool
 		if s.version, ok = event.LookupVersion(version); !ok {
@@ -99,6 +154,27 @@ func (got loaded) readState(rows pgx.Rows) error {
 		return nil
 	})
 	return err
+}
+
+func queueSince(batch *pgx.Batch, wants []want, since map[id.RoomID][]entryAt) {
+	var ids []string
+	var slots []int32
+	var from []int64
+	for _, w := range wants {
+		ids = append(ids, string(w.room.id))
+		slots = append(slots, int32(w.room.slot))
+		from = append(from, w.copy.position)
+	}
+	batch.Queue(sqlSince, ids, slots, from, maxCatchUp+1).Query(func(rows pgx.Rows) error {
+		var roomID string
+		var row entryAt
+		_, err := pgx.ForEachRow(rows, []any{&roomID, &row.position, &row.event, &row.raw}, func() error {
+			row.raw = append([]byte(nil), row.raw...)
+			since[id.RoomID(roomID)] = append(since[id.RoomID(roomID)], row)
+			return nil
+		})
+		return err
+	})
 }
 
 // A profile is what member events say of a user.

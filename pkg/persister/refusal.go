@@ -3,6 +3,9 @@ package persister
 import (
 	"errors"
 	"net/http"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/myelin-hs/myelin/pkg/canonicaljson"
 	"github.com/myelin-hs/myelin/pkg/event"
@@ -30,7 +33,15 @@ func refusal(err error) error {
 	return mxerr.Internal(err)
 }
 
-// refusedData is the answer to a write that the database refused for its data.
-func refusedData(err error) error {
-	return mxerr.Unknown(http.StatusBadRequest, "The event cannot be stored").WithCause(err)
+// refusedByDatabase is the answer to a write that the database refused though it was alone. Nothing of it was written.
+func refusedByDatabase(err error) error {
+	var pg *pgconn.PgError
+	reported := errors.As(err, &pg)
+	switch {
+	case reported && ofData(pg):
+		return mxerr.Unknown(http.StatusBadRequest, "The event cannot be stored").WithCause(err)
+	case reported && ofFault(pg):
+		return mxerr.Internal(err)
+	}
+	return mxerr.Unavailable(time.Second, "The database was busy with the room for too long").WithCause(err)
 }

@@ -2,6 +2,7 @@ package persister
 
 import (
 	"container/list"
+	"time"
 
 	"github.com/myelin-hs/myelin/pkg/event"
 	"github.com/myelin-hs/myelin/pkg/eventauth"
@@ -21,11 +22,14 @@ type room struct {
 	state   eventauth.MapState
 	levels  *eventauth.PowerLevels
 	heads   []*event.Event // forward extremities
+	at      int64          // position of the newest committed event
 	bytes   int
+	used    time.Time // when the room last had its turn
 
 	loading bool
-	waiting []*write // until it is loaded, or its tail has come to its end
-	tail    *block   // the newest block with events of this room that are not committed yet
+	copy    *roomCopy // to load it from; nil: none
+	waiting []*write  // until it is loaded, or its tail has come to its end
+	tail    *block    // the newest block with events of this room that are not committed yet
 	element *list.Element
 }
 
@@ -34,7 +38,9 @@ type snapshot struct {
 	version *event.Version
 	state   []*event.Event
 	heads   []*event.Event
-	err     error // why it cannot be understood
+	at      int64 // position of the newest event
+	err     error // why it cannot be read or understood
+	copied  bool  // it comes from a copy
 }
 
 // roomOverhead is about what a room without state takes in memory.
@@ -48,7 +54,7 @@ func newRoom(roomID id.RoomID, shardID int, epoch int64) *room {
 func (r *room) exists() bool { return r.version != nil }
 
 func (r *room) adopt(s *snapshot) {
-	r.version, r.heads = s.version, s.heads
+	r.version, r.heads, r.at = s.version, s.heads, s.at
 	for _, ev := range s.state {
 		r.set(ev)
 	}

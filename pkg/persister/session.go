@@ -19,26 +19,30 @@ type session struct {
 	leases     Leases
 	worker     int64
 	databaseID string
-	generation int64
 	conn       *pgx.Conn
+	generation int64 // of the database when conn was made
 }
 
-var errOtherDatabase = errors.New("the database is not the one that this worker started with")
+// errFormer is of a former primary, or of a backup that is not the homeserver's database yet: what stands there counts
+// no more.
+var errFormer = errors.New("the server has an older generation of the database than is known")
 
-// ready connects if the session is not connected, and makes sure that it is the same database as ever: worker ids and
-// epochs mean nothing in another one.
+// ready connects if the session is not connected, and makes sure that it is the same database as ever, for worker ids and
+// epochs mean nothing in another one, and of no older generation than is known. A connection from before may lead to a
+// former primary that lives on: there every block is refused, for ever.
 func (s *session) ready(ctx context.Context) error {
-	if s.conn != nil && !s.conn.IsClosed() {
+	if s.conn != nil && !s.conn.IsClosed() && s.generation >= s.leases.Generation() {
 		return nil
 	}
-	conn, err := postgres.Connect(ctx, s.uri, s.name)
+	s.close(ctx)
+	conn, err := postgres.Session(ctx, s.uri, postgres.Options{ApplicationName: s.name, DatabaseID: s.databaseID})
 	if err != nil {
 		return fmt.Errorf("connect a lane: %w", err)
 	}
-	var databaseID string
-	err = conn.QueryRow(ctx, "SELECT database_id::text FROM cluster_state").Scan(&databaseID)
-	if err == nil && databaseID != s.databaseID {
-		err = errOtherDatabase
+	var generation int64
+	err = conn.QueryRow(ctx, sqlGeneration).Scan(&generation)
+	if err == nil && generation < s.leases.Generation() {
+		err = errFormer
 	}
 	if err == nil {
 		// A plan made while a table was empty must not scan it when it is full.
@@ -50,11 +54,10 @@ func (s *session) ready(ctx context.Context) error {
 		}
 	}
 	if err != nil {
-		s.close(ctx)
 		_ = conn.Close(ctx)
 		return fmt.Errorf("prepare a lane: %w", err)
 	}
-	s.conn = conn
+	s.conn, s.generation = conn, generation
 	return nil
 }
 
@@ -66,15 +69,22 @@ func (s *session) close(ctx context.Context) {
 }
 
 // commit sends the block as one pipeline, which is one transaction and one round trip. It returns nil only when the
-// server has said that it is ready for the next one, which it says after COMMIT.
+// server has said that it is ready for the next one, which it says after COMMIT. What the server refuses for the block
+// leaves the connection to the next one, for the pipeline is read to its end. After all other errors the next block goes
+// to whom the address leads to then, over a connection that has forgotten what was prepared.
 func (s *session) commit(ctx context.Context, b *block) error {
 	if err := s.ready(ctx); err != nil {
 		return fmt.Errorf("%w: %w", errNotSent, err)
 	}
+	b.generation = s.leases.Generation()
 	results := s.conn.SendBatch(ctx, s.pipeline(b))
 	begun := results.QueryRow().Scan(&b.number)
 	closed := results.Close()
-	return errors.Join(begun, closed)
+	err := errors.Join(begun, closed)
+	if judge(err).verdict == notWritten {
+		s.close(ctx)
+	}
+	return err
 }
 
 // resolve is pipeline.resolve. The order matters: what is looked for before the epochs are raised may still come.
@@ -83,6 +93,7 @@ func (s *session) resolve(ctx context.Context, b *block) (bool, error) {
 	if _, err := s.leases.Raise(ctx, b.shards); err != nil {
 		return false, fmt.Errorf("raise epochs: %w", err)
 	}
+	b.generation = s.leases.Generation()
 	if err := s.ready(ctx); err != nil {
 		return false, err
 	}
@@ -103,7 +114,7 @@ func (s *session) pipeline(b *block) *pgx.Batch {
 	batch := &pgx.Batch{}
 	shards, epochs := b.leases()
 	c := columnsOf(b)
-	batch.Queue(sqlBegin, s.worker, shards, epochs, s.generation, c.touched.rooms, c.touched.userShards)
+	batch.Queue(sqlBegin, s.worker, shards, epochs, b.generation, c.touched.rooms, c.touched.userShards)
 	e := &c.events
 	batch.Queue(sqlEvents, s.worker, e.slot, e.room, e.i, e.event, e.evType, e.stateKey, e.sender, e.depth, e.shard,
 		e.epoch, e.device, e.txn, e.json)

@@ -5,17 +5,22 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/myelin-hs/myelin/pkg/postgres"
 )
 
 // settle takes in what became of the committing block. An error ends the lane.
 func (l *lane) settle(s settled) error {
 	b := s.block
 	l.committing = nil
+	if !errors.Is(s.outcome.err, errNotSent) {
+		l.queue.progress()
+	}
 	switch v := s.outcome.verdict; v {
 	case committed:
 		l.conclude(b)
 		return nil
-	case stale:
+	case foreign:
 		l.restart(b, l.dissolve())
 		return fmt.Errorf("commit a block: %w", s.outcome.err)
 	case unknown:
@@ -26,7 +31,7 @@ func (l *lane) settle(s settled) error {
 		for _, r := range b.riders {
 			l.queue.finish(r.write, answer{err: errUnresolved})
 		}
-		if errors.Is(s.outcome.err, errOtherDatabase) {
+		if errors.Is(s.outcome.err, postgres.ErrOtherDatabase) {
 			return fmt.Errorf("look for a block: %w", s.outcome.err)
 		}
 		return nil
@@ -41,12 +46,24 @@ func (l *lane) settle(s settled) error {
 		}
 	case poisoned:
 		l.halve(b, s.outcome.err)
-	case notWritten:
-		l.pause = min(max(2*l.pause, minPause), maxPause)
-		l.pauseUntil = time.After(l.pause)
+	case contended:
+		if len(b.writes) == 1 && !b.writes[0].contended {
+			b.writes[0].contended = true // whoever holds the lock may be done by now
+		} else {
+			l.halve(b, s.outcome.err)
+		}
+		l.rest()
+	case stale, notWritten:
+		l.rest()
 	}
 	l.restart(b, l.dissolve())
 	return nil
+}
+
+// rest lets the database alone for a while.
+func (l *lane) rest() {
+	l.pause = min(max(2*l.pause, minPause), maxPause)
+	l.pauseUntil = time.After(l.pause)
 }
 
 // conclude answers a committed block.
@@ -56,11 +73,20 @@ func (l *lane) conclude(b *block) {
 	for i, event := range b.answers() {
 		w := b.writes[i]
 		delete(l.inFlight, w.key)
-		l.memory.put(w.key, event)
+		if b.generation == l.leases.Generation() {
+			l.memory.put(w.key, event)
+		}
 		l.queue.finish(w, answer{event: event})
 	}
 	for _, r := range b.riders {
 		l.queue.finish(r.write, r.answer)
+	}
+	for i, e := range b.entries {
+		e.room.at = int64(b.position(i))
+	}
+	for _, c := range b.copies {
+		c.copied.position = int64(b.position(c.head))
+		c.to.add(c.copied)
 	}
 	for _, r := range b.rooms {
 		if r.tail == b {
@@ -83,8 +109,8 @@ func (l *lane) lose(b *block, shards []int) {
 	}
 }
 
-// halve makes the next block half as large as b, which the database refused for its data. A write that was refused
-// alone is answered.
+// halve makes the next block half as large as b, which the database refused for some write of it. A write that was
+// refused alone is answered.
 func (l *lane) halve(b *block, err error) {
 	if len(b.writes) > 1 {
 		l.maxWrites = (len(b.writes) + 1) / 2
@@ -92,7 +118,7 @@ func (l *lane) halve(b *block, err error) {
 	}
 	w := b.writes[0]
 	l.log.Warn("the database refuses an event", "room", w.room, "error", err)
-	l.queue.finish(w, answer{err: refusedData(err)})
+	l.queue.finish(w, answer{err: refusedByDatabase(err)})
 	b.writes = nil
 	delete(l.inFlight, w.key)
 }
@@ -116,6 +142,9 @@ func (l *lane) restart(blocks ...*block) {
 	for _, b := range blocks {
 		for _, r := range b.riders {
 			again = append(again, r.write)
+		}
+		for _, c := range b.copies {
+			c.to.add(nil)
 		}
 		for _, r := range b.rooms {
 			r.tail = nil

@@ -57,16 +57,25 @@ const (
 // sqlLook finds an event of a block whose outcome was unknown, wherever it stands.
 const sqlLook = `SELECT position FROM event WHERE slot = $1 AND event_id = $2`
 
+const sqlGeneration = `SELECT generation FROM cluster_state`
+
 // What the loader and the committer read.
 const (
-	sqlLoadRooms = `SELECT r.room_id, r.version, h.event_id, h.json
+	sqlLoadRooms = `SELECT r.room_id, r.version, h.position, h.event_id, h.json
 		FROM unnest($1::text[], $2::integer[]) AS w(room_id, slot) JOIN room r ON r.room_id = w.room_id
-		CROSS JOIN LATERAL (SELECT e.event_id, e.json FROM event e
+		CROSS JOIN LATERAL (SELECT e.position, e.event_id, e.json FROM event e
 			WHERE e.slot = w.slot AND e.room_id = w.room_id ORDER BY e.position DESC LIMIT 1) h`
 
 	sqlLoadState = `SELECT s.room_id, e.event_id, e.json
 		FROM unnest($1::text[], $2::integer[]) AS w(room_id, slot) JOIN current_state s ON s.room_id = w.room_id
 		JOIN event e ON e.slot = w.slot AND e.room_id = s.room_id AND e.position = s.position`
+
+	// What came to the rooms from a position on, that one's event included, at most so many each.
+	sqlSince = `SELECT e.room_id, e.position, e.event_id, e.json
+		FROM unnest($1::text[], $2::integer[], $3::bigint[]) AS w(room_id, slot, since)
+		CROSS JOIN LATERAL (SELECT * FROM event e WHERE e.slot = w.slot AND e.room_id = w.room_id AND e.position >= w.since
+			ORDER BY e.position LIMIT $4) e
+		ORDER BY e.position`
 
 	sqlRepeated = `WITH today AS MATERIALIZED (SELECT request_dedupe_day() AS day)
 		SELECT k.i, d.event_id

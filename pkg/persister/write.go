@@ -23,11 +23,14 @@ type write struct {
 	// Set when it is queued.
 	shard  int
 	since  time.Time
+	due    time.Time // since when the lane could get on with it; zero while it is parked. The queue's lock guards it
 	waits  *list.Element
 	answer chan answer // of capacity 1
 
 	// lostAt is the epoch under which the database last said that the shard is lost: it is not tried again under that.
 	lostAt int64
+	// contended: the database was busy for too long with a block that held this write alone.
+	contended bool
 }
 
 // A decider says, in the room's turn, what a write does to the room. It must not change the room. Errors that carry an
@@ -55,9 +58,10 @@ func (d decision) events() int {
 type answer struct {
 	event id.EventID
 	err   error
-	// A refusal was computed from memory under this lease, which is to be verified before it is told.
-	refusal bool
-	epoch   int64
+	// remembered: the answer follows from memory, not from a write of its own. The lease that it was computed under is to
+	// be verified before it is told.
+	remembered bool
+	epoch      int64
 }
 
 var (

@@ -1,26 +1,43 @@
 // Package postgres opens connections to the homeserver's database: pools for reads, and direct sessions for what must
-// not go through a pooler (lanes, announcer, migrations).
+// not go through a pooler (lanes, announcer, leases, migrations).
+//
+// A URI may name several hosts, of which one is the primary: postgres://user:password@a,b/database. Each connection is
+// checked when it is made: it leads to a primary, and to the database that it should. A primary that turns into a standby
+// loses its connections with the first write that it refuses, a host that vanishes within 3 s (package network).
 package postgres
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/myelin-hs/myelin/pkg/network"
 )
 
-// connectTimeout bounds one connection attempt.
-const connectTimeout = 5 * time.Second
+const (
+	// connectTimeout bounds one connection attempt to one host, dialTimeout its first part.
+	connectTimeout = 3 * time.Second
+	dialTimeout    = 1500 * time.Millisecond
+	// pingTimeout bounds the question to a connection that was idle whether it still works.
+	pingTimeout = time.Second
+)
 
-// Options of a pool.
+// Options of a pool or a session.
 type Options struct {
-	MaxConns        int32  // default 4
+	MaxConns        int32  // of a pool; default 4
 	ApplicationName string // shown in pg_stat_activity; a takeover finds a worker's backends by it
+	// DatabaseID, if set, is the only database that is connected to; any other is ErrOtherDatabase.
+	DatabaseID string
+	// Pooled says that the URI leads to a pooler that gives each transaction any session: nothing is prepared, and the
+	// session's settings are the pooler's affair.
+	Pooled bool
 }
 
 // sessionDefaults bound what a session whose client has gone can hold on to.
@@ -37,12 +54,20 @@ var sessionDefaults = map[string]string{
 	"jit":                                 "off", // every statement is short: compiling block_begin took ten times its run
 }
 
-func prepare(cfg *pgx.ConnConfig, appName string) {
+func prepare(cfg *pgx.ConnConfig, opts Options) {
 	cfg.ConnectTimeout = connectTimeout
-	if appName != "" {
-		cfg.RuntimeParams["application_name"] = appName
+	cfg.DialFunc = network.Dialer(dialTimeout).DialContext
+	cfg.ValidateConnect = validate(cfg.ValidateConnect, opts.DatabaseID)
+	cfg.OnPgError = dropsDemoted(cfg.OnPgError)
+	defaults := maps.Clone(sessionDefaults)
+	if opts.Pooled {
+		clear(defaults)
+		cfg.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
 	}
-	for k, v := range sessionDefaults {
+	if opts.ApplicationName != "" {
+		cfg.RuntimeParams["application_name"] = opts.ApplicationName
+	}
+	for k, v := range defaults {
 		if _, set := cfg.RuntimeParams[k]; !set {
 			cfg.RuntimeParams[k] = v
 		}
@@ -55,23 +80,29 @@ func Open(ctx context.Context, uri string, opts Options) (*pgxpool.Pool, error) 
 	if err != nil {
 		return nil, redact(err, uri)
 	}
-	prepare(cfg.ConnConfig, opts.ApplicationName)
+	prepare(cfg.ConnConfig, opts)
 	cfg.MaxConns = 4
 	if opts.MaxConns > 0 {
 		cfg.MaxConns = opts.MaxConns
 	}
 	cfg.MinConns = 0
 	cfg.MaxConnIdleTime = time.Minute
+	cfg.PingTimeout = pingTimeout
 	return pgxpool.NewWithConfig(ctx, cfg)
 }
 
-// Connect opens one direct session.
+// Connect opens one direct session, to whatever database is there.
 func Connect(ctx context.Context, uri, appName string) (*pgx.Conn, error) {
+	return Session(ctx, uri, Options{ApplicationName: appName})
+}
+
+// Session opens one direct session.
+func Session(ctx context.Context, uri string, opts Options) (*pgx.Conn, error) {
 	cfg, err := pgx.ParseConfig(uri)
 	if err != nil {
 		return nil, redact(err, uri)
 	}
-	prepare(cfg, appName)
+	prepare(cfg, opts)
 	return pgx.ConnectConfig(ctx, cfg)
 }
 

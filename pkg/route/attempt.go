@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -22,7 +23,7 @@ const (
 	moved                   // 421: the worker does not own the shard
 	unserved                // the worker does not serve this, and did nothing
 	refused                 // it could not be reached
-	lost                    // the connection broke, or the worker was declared dead, before a whole answer came
+	lost                    // the connection broke or fell silent, or the worker has gone, before a whole answer came
 )
 
 func (v verdict) String() string {
@@ -35,28 +36,39 @@ type hint struct {
 	epoch int64
 }
 
-// errGone is why an attempt is cancelled when its worker has left the directory.
+// errGone is why an attempt is cancelled when its worker has left the directory, or has the shard no more.
 var errGone = errors.New("the worker has gone")
 
-// attempt sends the request to one worker, once. The error is set with failed only.
-func (f *Forwarder) attempt(ctx context.Context, to Worker, q *Request, w http.ResponseWriter) (verdict, hint, error) {
+// attempt sends the request to one worker, once; for a room, because it owned the shard at the epoch. The error is set
+// with failed only.
+func (f *Forwarder) attempt(ctx context.Context, to Worker, epoch int64, q *Request, w http.ResponseWriter) (verdict, hint, error) {
 	if local := f.local(q.Role); local != nil && to.ID == f.dir.Self() {
 		return f.serve(ctx, local, q, w)
 	}
-	ctx, unwatch, release := f.watch(ctx, to.ID)
-	defer release()
+	ctx, watched := f.watch(ctx, to.ID, q.Room, epoch)
+	defer watched.release()
 	r, err := q.build(ctx)
 	if err != nil {
 		return failed, hint{}, mxerr.Internal(err)
 	}
+	pulse := rolePulse
+	if q.Room != "" {
+		pulse = ownerPulse
+	}
+	r, listener := listen(r, to, pulse, func() { f.dir.Suspect(to.ID, Silent) }, watched.cancel)
+	defer listener.end()
 	r.URL.Scheme, r.URL.Host = "http", to.Addr
 	r.Header.Set(HeaderTo, strconv.FormatInt(to.ID, 10))
+	if q.Room != "" {
+		r.Header.Set(HeaderEpoch, strconv.FormatInt(epoch, 10))
+	}
 	f.sign(r, q.Body)
 	resp, err := f.client.RoundTrip(r)
 	if err != nil {
 		return f.classify(ctx, to, err)
 	}
 	defer resp.Body.Close()
+	listener.end()
 
 	if resp.Header.Get(HeaderWorker) != strconv.FormatInt(to.ID, 10) {
 		f.dir.Suspect(to.ID, OtherWorker)
@@ -67,11 +79,14 @@ func (f *Forwarder) attempt(ctx context.Context, to Worker, q *Request, w http.R
 		return failed, hint{}, unavailable("A worker does not accept this one's requests at the moment")
 	}
 	if elsewhere(resp.StatusCode, resp.Header) {
-		_, _ = io.CopyN(io.Discard, resp.Body, headSize) // so that the connection is kept
+		_, _ = io.CopyN(io.Discard, &body{resp.Body, listener}, headSize) // so that the connection is kept
 		v, h := where(resp.StatusCode, resp.Header)
 		return v, h, nil
 	}
-	err = relay(w, resp, unwatch)
+	err = relay(w, resp, &body{resp.Body, listener}, func() {
+		watched.unwatch()
+		listener.allow(stallLimit)
+	})
 	switch {
 	case err == nil:
 		return answered, hint{}, nil
@@ -90,10 +105,19 @@ func (f *Forwarder) classify(ctx context.Context, to Worker, err error) (verdict
 	switch {
 	case errors.Is(context.Cause(ctx), errGone):
 		return lost, hint{}, nil
+	case errors.Is(context.Cause(ctx), errSilent):
+		if t, ok := f.client.(interface{ CloseIdleConnections() }); ok {
+			t.CloseIdleConnections() // others that lead there may be as dead; new ones cost little
+		}
+		return lost, hint{}, nil
 	case ctx.Err() != nil:
 		return failed, hint{}, ctx.Err()
 	case isDialError(err):
-		f.dir.Suspect(to.ID, Refused)
+		why := Refused
+		if timeout := net.Error(nil); errors.As(err, &timeout) && timeout.Timeout() {
+			why = Silent
+		}
+		f.dir.Suspect(to.ID, why)
 		return refused, hint{}, nil
 	default:
 		// A kept connection may have been closed for reasons of its own; if the worker is dead, the next dial tells.
@@ -148,7 +172,7 @@ func where(status int, header http.Header) (verdict, hint) {
 	if err1 != nil || err2 != nil || addr == "" || id == 0 {
 		return moved, hint{}
 	}
-	return moved, hint{owner: Worker{id, addr}, epoch: epoch}
+	return moved, hint{owner: Worker{ID: id, Addr: addr}, epoch: epoch}
 }
 
 // build makes a fresh *http.Request.
@@ -168,6 +192,7 @@ func (q *Request) build(ctx context.Context) (*http.Request, error) {
 	for _, name := range hopHeaders {
 		r.Header.Del(name)
 	}
+	r.Header.Del("Expect") // whoever holds the body has been told to go on; the worker would say so in the middle of a pulse
 	if len(q.Body) > 0 {
 		r.Body = io.NopCloser(bytes.NewReader(q.Body))
 		r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(q.Body)), nil }

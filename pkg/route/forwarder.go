@@ -22,8 +22,6 @@ const (
 	answerLimit = 30 * time.Second
 	// The pause between two attempts grows from the one to the other.
 	minPause, maxPause = 5 * time.Millisecond, 100 * time.Millisecond
-	// refreshLimit bounds one look at the database.
-	refreshLimit = 2 * time.Second
 	// retryAfter is what a client is told to wait.
 	retryAfter = 2 * time.Second
 )
@@ -64,14 +62,14 @@ type Forwarder struct {
 	mu     sync.RWMutex
 	locals map[string]http.Handler
 
-	parking    parking
-	pending    pending
-	refreshing sync.Mutex
+	parking parking
+	pending pending
+	truth   truth
 }
 
 // New makes a Forwarder.
 func New(dir Directory, o Options) *Forwarder {
-	f := &Forwarder{dir: dir, sign: o.Sign, client: o.Transport, locals: o.Local}
+	f := &Forwarder{dir: dir, sign: o.Sign, client: o.Transport, locals: o.Local, truth: truth{dir: dir}}
 	if f.client == nil {
 		f.client = NewTransport()
 	}
@@ -145,21 +143,22 @@ func (f *Forwarder) toOwner(ctx context.Context, q *Request, w http.ResponseWrit
 	for {
 		changed := f.dir.Changed()
 		place := f.dir.Room(q.Room)
-		to := place.Owner
+		to, epoch := place.Owner, place.Epoch
 		if told.epoch > place.Epoch {
-			to = told.owner
+			to, epoch = told.owner, told.epoch
 		} else {
 			told = hint{}
 		}
 		if to.ID != 0 {
-			v, h, err := f.attempt(ctx, to, q, w)
+			v, h, err := f.attempt(ctx, to, epoch, q, w)
 			if v == answered || v == failed {
 				return err
 			}
 			metricRetries.WithLabelValues(v.String()).Inc()
 			if v == moved && h.epoch > max(place.Epoch, told.epoch) && hops < 4 {
-				told = h
+				told = hint{f.known(h.owner), h.epoch}
 				hops++
+				f.dir.Outdated() // or each request until the next heartbeat would take this way round
 				continue
 			}
 			told = hint{}
@@ -180,24 +179,39 @@ func (f *Forwarder) toOwner(ctx context.Context, q *Request, w http.ResponseWrit
 			return err
 		}
 		pause = min(2*pause, maxPause)
-		known := f.refresh(ctx)
 		// Leases outlive their owners: without a live persister nobody will take them. One that leaves still serves.
-		if known && len(f.dir.Role(RolePersister)) == 0 && f.dir.Room(q.Room).Owner.ID == 0 {
+		if f.truth.nobody(ctx, RolePersister) && f.dir.Room(q.Room).Owner.ID == 0 {
 			return unavailable("No event persister is available at the moment")
 		}
 	}
+}
+
+// known adds what the directory knows of an event persister.
+func (f *Forwarder) known(w Worker) Worker {
+	for _, p := range f.dir.Role(RolePersister) {
+		if p.ID == w.ID {
+			return p
+		}
+	}
+	return w
 }
 
 // toRole sends q to a worker with its role.
 func (f *Forwarder) toRole(ctx context.Context, q *Request, w http.ResponseWriter) error {
 	start, pause := time.Now(), minPause
 	var broke, tried []int64
+	parked := false
+	defer func() {
+		if parked {
+			f.parking.leave(noShard, len(q.Body))
+		}
+	}()
 	for {
 		changed := f.dir.Changed()
 		workers := f.dir.Role(q.Role)
 		to, ok := f.choose(q, workers, tried)
 		if ok {
-			v, _, err := f.attempt(ctx, to, q, w)
+			v, _, err := f.attempt(ctx, to, 0, q, w)
 			if v == answered || v == failed {
 				return err
 			}
@@ -213,8 +227,7 @@ func (f *Forwarder) toRole(ctx context.Context, q *Request, w http.ResponseWrite
 		if time.Since(start) > giveUp {
 			return unavailable("The server is not available at the moment")
 		}
-		known := f.refresh(ctx)
-		if known && len(f.dir.Role(q.Role)) == 0 {
+		if f.truth.nobody(ctx, q.Role) {
 			// While this worker leaves nobody lists it, but it can still serve what nobody else can.
 			if local := f.local(q.Role); local != nil {
 				if v, _, err := f.serve(ctx, local, q, w); v == answered || v == failed {
@@ -223,6 +236,10 @@ func (f *Forwarder) toRole(ctx context.Context, q *Request, w http.ResponseWrite
 			}
 			return unavailable("No worker for this is available at the moment")
 		}
+		if !parked && !f.parking.enter(noShard, len(q.Body)) {
+			return mxerr.LimitExceeded(retryAfter)
+		}
+		parked = true
 		if err := wait(ctx, changed, pause); err != nil {
 			return err
 		}
@@ -251,18 +268,6 @@ func (f *Forwarder) choose(q *Request, workers []Worker, tried []int64) (Worker,
 	}
 	best, _ := shard.Pick(strconv.Itoa(shard.UserShard(q.User)), ids)
 	return workers[slices.Index(ids, best)], true
-}
-
-// refresh reads the truth, unless another request is doing so. It reports whether the directory is known to be as of
-// now.
-func (f *Forwarder) refresh(ctx context.Context) bool {
-	if !f.refreshing.TryLock() {
-		return false
-	}
-	defer f.refreshing.Unlock()
-	ctx, cancel := context.WithTimeout(ctx, refreshLimit)
-	defer cancel()
-	return f.dir.Refresh(ctx) == nil
 }
 
 // wait returns after the pause, give or take a quarter, or when changed is closed.

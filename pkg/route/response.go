@@ -25,8 +25,8 @@ var errBroken = errors.New("the answer broke off")
 // relay writes an answer to w. Before it writes anything it may fail with any error, later with errBroken. committed is
 // called in between: what the client has got a part of cannot be asked of another worker, and one that leaves still
 // sends what it has begun.
-func relay(w http.ResponseWriter, resp *http.Response, committed func()) error {
-	head, err := io.ReadAll(io.LimitReader(resp.Body, headSize))
+func relay(w http.ResponseWriter, resp *http.Response, body io.Reader, committed func()) error {
+	head, err := io.ReadAll(io.LimitReader(body, headSize))
 	if err != nil {
 		return err
 	}
@@ -44,7 +44,7 @@ func relay(w http.ResponseWriter, resp *http.Response, committed func()) error {
 	if len(head) < headSize {
 		return nil
 	}
-	n, err := io.Copy(w, io.LimitReader(resp.Body, maxResponse))
+	n, err := io.Copy(w, io.LimitReader(body, maxResponse))
 	if err == nil && n == maxResponse {
 		err = fmt.Errorf("it exceeds %d bytes", maxResponse)
 	}

@@ -6,15 +6,17 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"github.com/myelin-hs/myelin/pkg/network"
 )
 
 // dialLimit bounds a dial: an address that swallows packets is a pod that has gone.
 const dialLimit = time.Second
 
-// NewTransport makes the HTTP transport between workers: HTTP/1.1 with kept connections. Nothing remembers that an
-// address failed, so one that a new pod got is dialled at once.
+// NewTransport makes the HTTP transport between workers: HTTP/1.1 with kept connections, which end when the network
+// between them is cut. Nothing remembers that an address failed, so one that a new pod got is dialled at once.
 func NewTransport() *http.Transport {
-	dialer := &net.Dialer{Timeout: dialLimit, KeepAlive: 5 * time.Second}
+	dialer := network.Dialer(dialLimit)
 	return &http.Transport{
 		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
 			conn, err := dialer.DialContext(ctx, network, addr)

@@ -61,7 +61,7 @@ func (s *Sync) catchUpShard(ctx context.Context, x *userShard, p position.Positi
 	var deadline time.Time
 	for {
 		x.mu.Lock()
-		busy, lacks, upto := x.busy, x.inbox.lacks(p.Block()), x.upto
+		busy, lacks, upto, resets := x.busy, x.inbox.lacks(p.Block()), x.upto, x.resets
 		var late <-chan struct{}
 		wait := s.connected.Load() && (deadline.IsZero() || time.Now().Before(deadline))
 		switch {
@@ -87,20 +87,20 @@ func (s *Sync) catchUpShard(ctx context.Context, x *userShard, p position.Positi
 			}
 			grace(ctx, late, deadline)
 		default:
-			if err := s.fillShard(ctx, x, upto, p); err != nil {
+			if err := s.fillShard(ctx, x, upto, p, resets); err != nil {
 				return err
 			}
 		}
 	}
 }
 
-func (s *Sync) fillShard(ctx context.Context, x *userShard, upto, p position.Position) error {
+func (s *Sync) fillShard(ctx context.Context, x *userShard, upto, p position.Position, resets int) error {
 	defer s.lag.begin()()
 	metricFills.WithLabelValues("user_shard").Inc()
 	found, err := loadShardMemberships(ctx, s.cfg.Pool, x.number, upto)
 	x.mu.Lock()
 	var changes []change
-	if err == nil {
+	if err == nil && x.resets == resets {
 		for _, m := range found {
 			changes = s.users.give(x, changes, m.user, standing{m.room, m.membership})
 		}

@@ -49,6 +49,10 @@ func (s *Sync) coverShard(x *userShard, block int64, concerned map[*user]struct{
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.inbox.cover(block)
+	if len(x.inbox.want) > maxWanted {
+		x.restart(position.BlockEnd(block))
+		return // nobody has asked for long
+	}
 	for _, c := range s.users.apply(x) {
 		concerned[c.user] = struct{}{}
 	}
@@ -68,12 +72,10 @@ func (s *Sync) forget(p position.Position) {
 	all, shards := s.users.all()
 	for _, x := range shards {
 		x.mu.Lock()
-		x.upto = p
-		x.inbox.settle(p.Block())
+		x.restart(p)
 		x.mu.Unlock()
 	}
 	for _, u := range all {
-		u.reset()
 		u.wake()
 	}
 }

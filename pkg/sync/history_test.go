@@ -131,6 +131,7 @@ func TestInboxHandsOutCoveredBodiesInOrder(t *testing.T) {
 	in.hear(3, "three again")
 	in.cover(3)
 	require.Empty(t, take(), "twice")
+	require.False(t, in.lacks(3))
 
 	in.cover(5)
 	in.cover(7)

@@ -66,6 +66,12 @@ func (in *inbox[T]) settle(block int64) {
 	}
 }
 
+// restart forgets everything.
+func (in *inbox[T]) restart() {
+	in.signal()
+	*in = inbox[T]{}
+}
+
 // lacks reports whether a body of a block up to this one is missing.
 func (in *inbox[T]) lacks(block int64) bool { return len(in.want) > 0 && in.want[0] <= block }
 

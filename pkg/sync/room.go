@@ -76,11 +76,7 @@ func (r *room) apply() {
 func (r *room) drop() {
 	r.resets++
 	r.history, r.absent = nil, false
-	arrived := r.inbox.arrived
-	r.inbox = inbox[bus.RoomBlock]{}
-	if arrived != nil {
-		close(arrived)
-	}
+	r.inbox.restart()
 }
 
 func (r *room) reset() {

@@ -117,20 +117,31 @@ func (s *Sync) await(ctx context.Context, p position.Position) error {
 	}
 }
 
+// doubtAfter is how long a token may be ahead of P before it is looked into: that of another worker is, by little.
+const doubtAfter = time.Second
+
 // reach waits for P to come to a token that is ahead of it, as one from another worker may be; false if it does not in
-// time.
+// time. A token of a history that was lost and is not known here at all makes the request an initial one.
 func (s *Sync) reach(ctx context.Context, q *request, p *poll, timeout <-chan time.Time) (bool, error) {
+	if at, _ := s.at(); at >= q.since {
+		return true, nil
+	}
+	doubt := time.NewTimer(doubtAfter)
+	defer doubt.Stop()
 	for {
 		at, moved := s.at()
 		if at >= q.since {
 			return true, nil
 		}
+		late := false
 		select {
 		case <-ctx.Done():
 			return false, ctx.Err()
 		case <-moved:
+			continue
 		case <-timeout:
-			return false, nil
+			late = true
+		case <-doubt.C:
 		case <-p.superseded:
 			return false, nil
 		case <-s.draining:
@@ -138,5 +149,26 @@ func (s *Sync) reach(ctx context.Context, q *request, p *poll, timeout <-chan ti
 		case <-p.revoked:
 			return false, mxerr.UnknownToken(false)
 		}
+		foreign, err := s.isForeign(ctx, q.since)
+		if err != nil {
+			return false, mxerr.Unavailable(time.Second, "The token cannot be looked into at the moment").WithCause(err)
+		}
+		if foreign {
+			q.initial, q.since = true, 0
+			return true, nil
+		}
+		if late {
+			return false, nil
+		}
 	}
+}
+
+// isForeign reports whether no block as high as the token's was ever drawn here. A token ends with a block that was
+// committed, and the sequence is never behind what was, also after a crash.
+func (s *Sync) isForeign(ctx context.Context, token position.Position) (bool, error) {
+	var last int64
+	if err := s.cfg.Pool.QueryRow(ctx, `SELECT last_value FROM stream_seq`).Scan(&last); err != nil {
+		return false, fmt.Errorf("read the sequence: %w", err)
+	}
+	return token.Block() > last, nil
 }

@@ -93,11 +93,22 @@ func (u *user) standings() ([]standing, position.Position, bool) {
 type userShard struct {
 	number int
 
-	mu    sync.Mutex
-	users map[id.UserID]*user
-	busy  chan struct{}
-	upto  position.Position // everything up to here has been applied to the users
-	inbox inbox[bus.UserBlock]
+	mu     sync.Mutex
+	users  map[id.UserID]*user
+	busy   chan struct{}
+	resets int               // what was read before a restart does not count
+	upto   position.Position // everything up to here has been applied to the users
+	inbox  inbox[bus.UserBlock]
+}
+
+// restart drops what is known of the users; their next requests read them anew, at p or later. The caller holds mu.
+func (x *userShard) restart(p position.Position) {
+	x.resets++
+	x.upto = p
+	x.inbox.restart()
+	for _, u := range x.users {
+		u.reset()
+	}
 }
 
 // A change is a user's new membership.

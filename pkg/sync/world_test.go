@@ -167,7 +167,7 @@ func (r *testRoom) commit(drafts []*draft, create *event.Event) position.Positio
 	require.NoError(w.t, err)
 	defer func() { _ = tx.Rollback(ctx) }()
 	var block int64
-	require.NoError(w.t, tx.QueryRow(ctx, `SELECT block_begin(0, 'room', '{}', '{}', 1, $1, $2, '{}')`,
+	require.NoError(w.t, tx.QueryRow(ctx, `SELECT block_begin(0, 'room', '{}', '{}', (SELECT generation FROM cluster_state), $1, $2, '{}')`,
 		[]string{string(r.id)}, append([]int{}, shards...)).Scan(&block))
 	slot := shard.Slot(r.id)
 	exec := func(sql string, args ...any) {

@@ -38,14 +38,14 @@ func (t *tour) openTable(ctx context.Context) (*pgx.Conn, error) {
 // judge compares what was sent, what was seen and what is stored.
 func (t *tour) judge(ctx context.Context, l *load.Load, db *pgx.Conn) ([]figures.Row, error) {
 	rows, err := db.Query(ctx, `
-		SELECT room_id, event_id, position, convert_from(json, 'UTF8')::jsonb #>> '{content,body}'
+		SELECT room_id, event_id, position, convert_from(json, 'UTF8')::jsonb #>> '{content,body}', shard_id, owner, epoch
 		FROM event WHERE room_id = ANY ($1) AND type = 'm.room.message'`, l.Rooms())
 	if err != nil {
 		return nil, err
 	}
 	stored, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (history.Stored, error) {
 		var s history.Stored
-		return s, row.Scan(&s.Room, &s.EventID, &s.Position, &s.Key)
+		return s, row.Scan(&s.Room, &s.EventID, &s.Position, &s.Key, &s.Shard, &s.Owner, &s.Epoch)
 	})
 	if err != nil {
 		return nil, err
@@ -53,16 +53,15 @@ func (t *tour) judge(ctx context.Context, l *load.Load, db *pgx.Conn) ([]figures
 	l.History.Stored(stored)
 	v := l.History.Check()
 	sent, seen, inTable := l.History.Counts()
-	t.say("%d messages sent, %d stored, %d deliveries; lost %d, duplicated %d, reordered %d",
-		sent, inTable, seen, len(v.Lost), len(v.Duplicated), len(v.Reordered))
-	for _, list := range [][]string{v.Lost, v.Duplicated, v.Reordered} {
-		for _, s := range list[:min(len(list), 10)] {
-			t.say("  %s", s)
+	t.say("%d messages sent, %d stored, %d deliveries", sent, inTable, seen)
+	for _, list := range v.Lists() {
+		for _, s := range list.Sentences[:min(len(list.Sentences), 10)] {
+			t.say("  %s: %s", list.Name, s)
 		}
 	}
 	return []figures.Row{
-		figures.AtMost("events.lost", "events", float64(len(v.Lost)), 0),
-		figures.AtMost("events.duplicated", "events", float64(len(v.Duplicated)), 0),
-		figures.AtMost("events.reordered", "events", float64(len(v.Reordered)), 0),
+		figures.AtMost("events.lost", "events", float64(len(v.Lost)+len(v.Skipped)+len(v.Invented)), 0),
+		figures.AtMost("events.duplicated", "events", float64(len(v.Duplicated)+len(v.Repeated)), 0),
+		figures.AtMost("events.reordered", "events", float64(len(v.Reordered)+len(v.Unfenced)), 0),
 	}, nil
 }

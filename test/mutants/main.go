@@ -1,15 +1,19 @@
 // Command mutants removes each rule of the write path and of the room core in turn and demands that a named test then
 // fails. A rule whose removal no test notices is a rule that nobody keeps. Arguments, if any, are parts of the names or
-// files of the mutants to try.
+// files of the mutants to try; --some tries thirty of them, others at each commit.
 //
 // The source is never touched: a mutant is an overlay of the go command.
 package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
+	"hash/fnv"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -35,9 +39,23 @@ func run(ctx context.Context) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	chosen := slices.DeleteFunc(slices.Concat(writePath, roomCore), func(m mutant) bool { return !m.matches(os.Args[1:]) })
+	some := flag.Bool("some", false, "try thirty mutants, chosen by the commit")
+	flag.Parse()
+	all := slices.Concat(writePath, horizon, readers, leases, roomOwner, faults, roomCore)
+	for _, m := range all {
+		if _, err := m.source(); err != nil {
+			return err
+		}
+	}
+	chosen := slices.DeleteFunc(slices.Clone(all), func(m mutant) bool { return !m.matches(flag.Args()) })
 	if len(chosen) == 0 {
-		return fmt.Errorf("no mutant is called %s", strings.Join(os.Args[1:], " or "))
+		return fmt.Errorf("no mutant is called %s", strings.Join(flag.Args(), " or "))
+	}
+	if *some {
+		if chosen, err = sample(ctx, chosen, 30); err != nil {
+			return err
+		}
+		fmt.Printf("%d of %d mutants\n", len(chosen), len(all))
 	}
 	survivors, whole := 0, map[string]bool{}
 	for _, m := range chosen {
@@ -58,6 +76,37 @@ func run(ctx context.Context) error {
 	return nil
 }
 
+// sample returns n mutants, in their order, that only the commit decides on.
+func sample(ctx context.Context, all []mutant, n int) ([]mutant, error) {
+	commit, err := exec.CommandContext(ctx, "git", "rev-parse", "HEAD").Output()
+	if err != nil {
+		return nil, fmt.Errorf("ask git for the commit: %w", err)
+	}
+	lot := func(m mutant) uint64 {
+		h := fnv.New64a()
+		_, _ = h.Write(commit)
+		_, _ = io.WriteString(h, m.name)
+		return h.Sum64()
+	}
+	drawn := slices.SortedFunc(slices.Values(all), func(a, b mutant) int { return cmp.Compare(lot(a), lot(b)) })
+	drawn = drawn[:min(n, len(drawn))]
+	return slices.DeleteFunc(slices.Clone(all), func(m mutant) bool {
+		return !slices.ContainsFunc(drawn, func(d mutant) bool { return d.name == m.name })
+	}), nil
+}
+
+// source returns the mutant's file, which must hold the text to mutate once.
+func (m mutant) source() ([]byte, error) {
+	source, err := os.ReadFile(m.file)
+	if err != nil {
+		return nil, err
+	}
+	if n := bytes.Count(source, []byte(m.old)); n != 1 {
+		return nil, fmt.Errorf("%s: %s holds the text to mutate %d times, not once; the code moved on, so mend the mutant:\n%s", m.name, m.file, n, m.old)
+	}
+	return source, nil
+}
+
 type verdict string
 
 const (
@@ -75,12 +124,9 @@ func (m mutant) matches(parts []string) bool {
 
 // try runs the named test as it is, unless it is one of whole, those that passed before, and then with the mutation.
 func (m mutant) try(ctx context.Context, dir string, whole map[string]bool) (verdict, error) {
-	source, err := os.ReadFile(m.file)
+	source, err := m.source()
 	if err != nil {
 		return "", err
-	}
-	if n := bytes.Count(source, []byte(m.old)); n != 1 {
-		return "", fmt.Errorf("%s holds the text to mutate %d times, not once; the code moved on, so mend the mutant:\n%s", m.file, n, m.old)
 	}
 	file := filepath.Join(dir, filepath.Base(m.file))
 	if err := os.WriteFile(file, bytes.Replace(source, []byte(m.old), []byte(m.new), 1), 0o600); err != nil {

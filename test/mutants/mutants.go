@@ -9,7 +9,7 @@ type mutant struct {
 	test     string
 }
 
-const schemaFile = "pkg/schema/migrations/0001_init.sql"
+const schemaFile = "pkg/schema/migrations/0005_barrier.sql"
 
 // writePath are the rules of the fence, the horizon and the deduplication.
 var writePath = []mutant{
@@ -71,13 +71,13 @@ var writePath = []mutant{
 	{
 		name: "a refusal from memory is told without reading the lease",
 		file: "pkg/persister/handler.go",
-		old:  "\tif !still {", new: "\tif false && !still {",
+		old:  "\tcase !still:", new: "\tcase false && !still:",
 		pkg: "./pkg/persister", test: "TestRefusalFromMemoryIsVerifiedFirst",
 	},
 	{
 		name: "a refusal does not wait for the block it follows from",
 		file: "pkg/persister/lane.go",
-		old:  "answer) {\n\tif r.tail == nil {", new: "answer) {\n\tif true {",
+		old:  "r.epoch\n\tif r.tail == nil {", new: "r.epoch\n\tif true {",
 		pkg: "./pkg/persister", test: "TestRefusalRidesOnTheBlockItFollowsFrom",
 	},
 }

@@ -30,6 +30,7 @@ type answer struct {
 	status int
 	header http.Header
 	body   []byte
+	last   bool // the server closes the connection after it
 }
 
 func (a answer) ok() bool { return a.status == http.StatusOK }
@@ -43,7 +44,7 @@ func (a answer) get(key string) string {
 
 func register(t *testing.T, w *worker, name string) *client {
 	t.Helper()
-	c := &client{t: t, base: "http://" + w.public, http: &http.Client{Timeout: 40 * time.Second, Transport: &http.Transport{}}}
+	c := &client{t: t, base: "http://" + w.Public, http: &http.Client{Timeout: 40 * time.Second, Transport: &http.Transport{}}}
 	t.Cleanup(c.http.CloseIdleConnections)
 	a, err := c.do(t.Context(), "POST", "/_matrix/client/v3/register", map[string]any{
 		"username": name, "password": "correct horse battery", "auth": map[string]any{"type": "m.login.dummy"},
@@ -57,7 +58,7 @@ func register(t *testing.T, w *worker, name string) *client {
 // at is the same session through another gateway.
 func (c *client) at(w *worker) *client {
 	d := *c
-	d.base = "http://" + w.public
+	d.base = "http://" + w.Public
 	return &d
 }
 
@@ -79,7 +80,7 @@ func (c *client) do(ctx context.Context, method, path string, body any) (answer,
 	}
 	defer resp.Body.Close()
 	got, err := io.ReadAll(resp.Body)
-	return answer{resp.StatusCode, resp.Header, got}, err
+	return answer{resp.StatusCode, resp.Header, got, resp.Close}, err
 }
 
 func (c *client) must(method, path string, body any) answer {

@@ -11,8 +11,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-
-	"github.com/myelin-hs/myelin/pkg/admin"
 )
 
 // traffic writes to rooms and listens to them, and knows what was acknowledged and what was heard.
@@ -121,7 +119,7 @@ func TestPersistersComeAndGo(t *testing.T) {
 
 	t.Log("kill one of three persisters")
 	began := time.Now()
-	persisters[0].kill(t)
+	persisters[0].Kill()
 	settled(persisters[1:]...)
 	t.Logf("its shards were claimed by others after %v", time.Since(began))
 
@@ -135,7 +133,7 @@ func TestPersistersComeAndGo(t *testing.T) {
 
 	t.Log("move a shard")
 	shard := gateways[0].status(t).Shards[7]
-	moved, err := admin.NewClient("http://"+gateways[1].internal, credential, nil).Move(t.Context(), shard.ID, 0)
+	moved, err := gateways[1].Admin().Move(t.Context(), shard.ID, 0)
 	require.NoError(t, err)
 	require.Equal(t, shard.Owner, moved.From)
 	require.NotEqual(t, shard.Owner, moved.To)
@@ -188,7 +186,7 @@ func TestKilledContainersRestart(t *testing.T) {
 		writers.Go(func() { tr.write(ctx, c, room) })
 	}
 	for _, p := range persisters {
-		p.kill(t)
+		p.Kill()
 		h.run(p)
 		p.awaitReady(t)
 		h.settle(gateway, persisters...)
@@ -299,7 +297,7 @@ func TestKickedUserReceivesNothingLater(t *testing.T) {
 func TestRolesInOneProcessNeedNoRedis(t *testing.T) {
 	t.Parallel()
 	h := newHomeserver(t)
-	h.withoutRedis = true
+	h.RedisURI = ""
 	w := h.start("all")
 	alice, bob := register(t, w, "alice"), register(t, w, "bob")
 	room := alice.createRoom(bob.user)

@@ -4,7 +4,6 @@ package redistest
 import (
 	"context"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,6 +15,8 @@ import (
 
 	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
+
+	"github.com/myelin-hs/myelin/pkg/network/porttest"
 )
 
 // nobody is whom the server runs as when the tests run as root.
@@ -37,13 +38,20 @@ func New(t testing.TB) string {
 // Start starts a server that the test may Stop and Restart.
 func Start(t testing.TB) *Server {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	s, err := Launch(t.Context(), t.TempDir())
 	require.NoError(t, err)
-	s := &Server{dir: t.TempDir(), port: l.Addr().(*net.TCPAddr).Port}
-	require.NoError(t, l.Close())
-	s.Restart(t)
-	t.Cleanup(func() { s.Stop() })
+	t.Cleanup(s.Stop)
 	return s
+}
+
+// Launch starts a server outside of a test, with its log in dir; its caller stops it.
+func Launch(ctx context.Context, dir string) (*Server, error) {
+	port, err := porttest.Reserve()
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{dir: dir, port: port}
+	return s, s.Relaunch(ctx)
 }
 
 // URI of the server; the same after a Restart.
@@ -60,11 +68,20 @@ func (s *Server) Stop() {
 // Restart starts the server again, empty.
 func (s *Server) Restart(t testing.TB) {
 	t.Helper()
+	require.NoError(t, s.Relaunch(t.Context()))
+}
+
+// Relaunch is Restart outside of a test.
+func (s *Server) Relaunch(ctx context.Context) error {
 	s.Stop()
 	path, err := exec.LookPath("redis-server")
-	require.NoError(t, err, "install Debian's package redis-server")
+	if err != nil {
+		return fmt.Errorf("install Debian's package redis-server: %w", err)
+	}
 	log, err := os.Create(filepath.Join(s.dir, "redis.log"))
-	require.NoError(t, err)
+	if err != nil {
+		return err
+	}
 	defer log.Close()
 	cmd := exec.Command(path, "--port", strconv.Itoa(s.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no")
 	cmd.Dir = "/"
@@ -83,16 +100,29 @@ func (s *Server) Restart(t testing.TB) {
 			_ = cmd.Wait()
 		}
 	}()
-	require.NoError(t, <-started)
+	if err := <-started; err != nil {
+		return err
+	}
 	s.stop = func() {
 		_ = cmd.Process.Kill()
 		<-exited
 	}
 	client := redis.NewClient(&redis.Options{Addr: "127.0.0.1:" + strconv.Itoa(s.port)})
 	defer client.Close()
-	require.Eventually(t, func() bool {
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		defer cancel()
-		return client.Ping(ctx).Err() == nil
-	}, 20*time.Second, 20*time.Millisecond, "redis-server does not answer; its log is in %s", log.Name())
+	return s.await(ctx, client)
+}
+
+func (s *Server) await(ctx context.Context, client *redis.Client) error {
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for client.Ping(ctx).Err() != nil {
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("redis-server does not answer; its log is redis.log in %s", s.dir)
+		case <-tick.C:
+		}
+	}
+	return nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"os/user"
@@ -17,6 +16,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/myelin-hs/myelin/pkg/network/porttest"
 )
 
 // Server is a Postgres in a temporary directory, on a loopback port of its own. It runs as another user when the caller
@@ -24,6 +25,10 @@ import (
 type Server struct {
 	dir    string
 	port   int
+	bin    string
+	cred   *syscall.Credential
+	args   []string
+	clock  *Clock // nil: the machine's
 	cmd    *exec.Cmd
 	exited chan struct{}
 }
@@ -33,6 +38,24 @@ const minVersion = 15
 
 // Start initialises a database cluster below dir and starts it. settings are further `-c` arguments, each name=value.
 func Start(ctx context.Context, dir string, settings ...string) (*Server, error) {
+	return StartUnder(ctx, nil, dir, settings...)
+}
+
+// StartUnder is Start for a server that takes the time from clock.
+func StartUnder(ctx context.Context, clock *Clock, dir string, settings ...string) (*Server, error) {
+	s, err := place(dir, settings)
+	if err != nil {
+		return nil, err
+	}
+	s.clock = clock
+	if err := s.tool(ctx, "initdb", "-D", s.data(), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync", "--no-instructions"); err != nil {
+		return nil, err
+	}
+	return s, s.Restart(ctx)
+}
+
+// place makes a server's directories and chooses its port.
+func place(dir string, settings []string) (*Server, error) {
 	bin, err := binDir()
 	if err != nil {
 		return nil, err
@@ -41,48 +64,59 @@ func Start(ctx context.Context, dir string, settings ...string) (*Server, error)
 	if err != nil {
 		return nil, err
 	}
-	data := filepath.Join(dir, "data")
-	if err := os.MkdirAll(data, 0o700); err != nil {
+	s := &Server{dir: dir, bin: bin, cred: cred}
+	if err := os.MkdirAll(s.data(), 0o700); err != nil {
 		return nil, err
 	}
 	if cred != nil {
-		for _, d := range []string{dir, data} {
+		for _, d := range []string{dir, s.data()} {
 			if err := os.Chown(d, int(cred.Uid), int(cred.Gid)); err != nil {
 				return nil, err
 			}
 		}
 	}
-	initdb := exec.CommandContext(ctx, filepath.Join(bin, "initdb"), "-D", data, "-U", "postgres", "-A", "trust",
-		"-E", "UTF8", "--locale=C.UTF-8", "--no-sync", "--no-instructions")
-	initdb.SysProcAttr = &syscall.SysProcAttr{Credential: cred}
-	initdb.Dir = dir
-	if out, err := initdb.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("initdb: %w\n%s", err, out)
-	}
-	port, err := freePort()
-	if err != nil {
+	if s.port, err = porttest.Reserve(); err != nil {
 		return nil, err
 	}
-	args := []string{"-D", data, "-p", strconv.Itoa(port), "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=" + dir}
-	for _, s := range settings {
-		args = append(args, "-c", s)
+	s.args = []string{"-D", s.data(), "-p", strconv.Itoa(s.port), "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=" + dir}
+	for _, set := range settings {
+		s.args = append(s.args, "-c", set)
 	}
-	log, err := os.Create(filepath.Join(dir, "postgres.log"))
+	return s, nil
+}
+
+func (s *Server) data() string { return filepath.Join(s.dir, "data") }
+
+// tool runs one of Postgres's programs as the server's user.
+func (s *Server) tool(ctx context.Context, name string, args ...string) error {
+	cmd := exec.CommandContext(ctx, filepath.Join(s.bin, name), args...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: s.cred}
+	cmd.Dir = s.dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%s: %w\n%s", name, err, out)
+	}
+	return nil
+}
+
+// Restart starts the server again, after Stop or Crash, on the same port.
+func (s *Server) Restart(ctx context.Context) error {
+	log, err := os.OpenFile(filepath.Join(s.dir, "postgres.log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer log.Close()
-	cmd := exec.Command(filepath.Join(bin, "postgres"), args...)
-	cmd.Dir = dir
+	cmd, exited := exec.Command(filepath.Join(s.bin, "postgres"), s.args...), make(chan struct{})
+	cmd.Dir = s.dir
+	cmd.Env = append(os.Environ(), s.clock.env()...)
 	cmd.Stdout, cmd.Stderr = log, log
 	// Pdeathsig: it must not outlive a test binary that was killed. Setpgid: Ctrl-C is for the caller to act on.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: cred, Pdeathsig: syscall.SIGQUIT, Setpgid: true}
-	s := &Server{dir: dir, port: port, cmd: cmd, exited: make(chan struct{})}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: s.cred, Pdeathsig: syscall.SIGQUIT, Setpgid: true}
+	s.cmd, s.exited = cmd, exited
 	started := make(chan error)
 	go func() {
 		// Pdeathsig is about the thread that started the child, so this goroutine keeps that thread as long as it runs.
 		runtime.LockOSThread()
-		defer close(s.exited)
+		defer close(exited)
 		err := cmd.Start()
 		started <- err
 		if err == nil {
@@ -90,14 +124,14 @@ func Start(ctx context.Context, dir string, settings ...string) (*Server, error)
 		}
 	}()
 	if err := <-started; err != nil {
-		return nil, fmt.Errorf("start postgres: %w", err)
+		return fmt.Errorf("start postgres: %w", err)
 	}
 	if err := s.await(ctx); err != nil {
-		out, _ := os.ReadFile(filepath.Join(dir, "postgres.log"))
+		out, _ := os.ReadFile(log.Name())
 		_ = s.Stop()
-		return nil, fmt.Errorf("wait for postgres: %w\n%s", err, out)
+		return fmt.Errorf("wait for postgres: %w\n%s", err, out)
 	}
-	return s, nil
+	return nil
 }
 
 // URI of one of the server's databases.
@@ -105,9 +139,17 @@ func (s *Server) URI(database string) string {
 	return fmt.Sprintf("postgres://postgres@127.0.0.1:%d/%s?sslmode=disable", s.port, database)
 }
 
-// Stop ends the server at once; what it wrote is thrown away with its directory.
-func (s *Server) Stop() error {
-	if err := s.cmd.Process.Signal(syscall.SIGINT); err != nil && !errors.Is(err, os.ErrProcessDone) { // fast shutdown
+// Addr is host:port.
+func (s *Server) Addr() string { return fmt.Sprintf("127.0.0.1:%d", s.port) }
+
+// Stop ends the server in order, but waits for no session. What it wrote is thrown away with its directory.
+func (s *Server) Stop() error { return s.end(syscall.SIGINT) }
+
+// Crash ends the server as `pg_ctl stop -m immediate` does; what had committed is there after Restart.
+func (s *Server) Crash() error { return s.end(syscall.SIGQUIT) }
+
+func (s *Server) end(how syscall.Signal) error {
+	if err := s.cmd.Process.Signal(how); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err
 	}
 	<-s.exited
@@ -169,13 +211,4 @@ func unprivileged() (*syscall.Credential, error) {
 		return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, nil
 	}
 	return nil, errors.New("running as root, and there is neither a user `postgres` nor `nobody` to run Postgres as")
-}
-
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
 }

@@ -1,29 +1,45 @@
-// Package history judges what clients saw of a homeserver against what it stored: no acknowledged message may be lost,
-// none may appear twice, none out of order. It is O(n) and knows nothing of how the history came to be.
+// Package history judges what clients saw of a homeserver against what it stored. [History.Check] is O(n): no acknowledged
+// event may be lost, stored twice or out of order, no reader may skip or repeat one. [History.Linearize] asks whether what
+// was answered, and when, is explained by events that take effect one after the other. Neither knows how the history came
+// to be.
 package history
 
 import (
-	"fmt"
-	"sort"
+	"slices"
 	"sync"
+	"time"
 )
 
-// Sent is one message that a client tried to send. Its key, which the message carries in its content, is unique.
+// Sent is one event that a client tried to send. Its key, which the event carries in its content, is unique.
 type Sent struct {
 	Room, Sender, Key string
-	Seq               int    // grows by one for each message of this sender in this room; it sends one after the other
+	Seq               int    // grows by one for each event of this sender in this room; it sends one after the other
 	EventID           string // what the server answered; "" when it did not acknowledge
+	// Called is when the first attempt began, Answered when the acknowledgement came. Only Linearize reads them.
+	Called, Answered time.Time
+	// Sets says that the event is the room's state that Reads read.
+	Sets bool
 }
 
-// Seen is one message as a receiver got it from /sync, in the order of arrival.
+// Read is one answer to the question for a room's state: the key of the event that had set it, "" for none.
+type Read struct {
+	Room, Reader, Key string
+	Called, Answered  time.Time
+}
+
+// Seen is one event as a receiver got it from /sync, in the order of arrival.
 type Seen struct {
 	Receiver, Room, Key, EventID string
+	At                           time.Time
 }
 
-// Stored is one message of the table.
+// Stored is one event of the table.
 type Stored struct {
 	Room, Key, EventID string
 	Position           int64
+	// Shard, Owner and Epoch are the lease that it was written under.
+	Shard        int
+	Owner, Epoch int64
 }
 
 // History collects what happened. Its methods are safe for concurrent use.
@@ -31,6 +47,7 @@ type History struct {
 	mu     sync.Mutex
 	sent   []Sent
 	seen   []Seen
+	read   []Read
 	stored []Stored
 	member map[string][]string // receivers of a room that were in it throughout
 }
@@ -40,6 +57,9 @@ func (h *History) Sent(s Sent) { h.mu.Lock(); h.sent = append(h.sent, s); h.mu.U
 
 // Seen records what a receiver got.
 func (h *History) Seen(s Seen) { h.mu.Lock(); h.seen = append(h.seen, s); h.mu.Unlock() }
+
+// Read records what a reader was answered.
+func (h *History) Read(r Read) { h.mu.Lock(); h.read = append(h.read, r); h.mu.Unlock() }
 
 // Stored records the table's rows, read after the last message.
 func (h *History) Stored(rows []Stored) {
@@ -80,100 +100,15 @@ func (h *History) Outstanding() int {
 	return n
 }
 
+// Sends returns all attempts in the order in which their outcomes became known.
+func (h *History) Sends() []Sent { h.mu.Lock(); defer h.mu.Unlock(); return slices.Clone(h.sent) }
+
+// Views returns all deliveries in the order of arrival.
+func (h *History) Views() []Seen { h.mu.Lock(); defer h.mu.Unlock(); return slices.Clone(h.seen) }
+
 // Counts of what was recorded.
 func (h *History) Counts() (sent, seen, stored int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return len(h.sent), len(h.seen), len(h.stored)
-}
-
-// Verdict lists the violations, each as a sentence.
-type Verdict struct {
-	Lost, Duplicated, Reordered []string
-}
-
-// OK reports whether there is no violation.
-func (v Verdict) OK() bool { return len(v.Lost)+len(v.Duplicated)+len(v.Reordered) == 0 }
-
-// Check judges the history.
-func (h *History) Check() Verdict {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	var v Verdict
-	table := h.checkTable(&v)
-	h.checkSent(&v, table)
-	h.checkSeen(&v, table)
-	return v
-}
-
-// checkTable finds keys that were stored twice, and returns the table by event id.
-func (h *History) checkTable(v *Verdict) map[string]Stored {
-	byID, byKey := make(map[string]Stored, len(h.stored)), make(map[string]string, len(h.stored))
-	for _, row := range h.stored {
-		if first, twice := byKey[row.Key]; twice {
-			v.Duplicated = append(v.Duplicated, fmt.Sprintf("%s is stored twice, as %s and %s", row.Key, first, row.EventID))
-		}
-		byKey[row.Key], byID[row.EventID] = row.EventID, row
-	}
-	return byID
-}
-
-// checkSent finds acknowledged messages that are not stored, and senders whose messages are stored in another order
-// than they were acknowledged.
-func (h *History) checkSent(v *Verdict, table map[string]Stored) {
-	type chain struct{ room, sender string }
-	chains := map[chain][]Sent{}
-	for _, s := range h.sent {
-		if s.EventID == "" {
-			continue
-		}
-		if row, ok := table[s.EventID]; !ok || row.Key != s.Key {
-			v.Lost = append(v.Lost, fmt.Sprintf("%s was acknowledged as %s, which is not stored", s.Key, s.EventID))
-			continue
-		}
-		c := chain{s.Room, s.Sender}
-		chains[c] = append(chains[c], s)
-	}
-	for c, sent := range chains {
-		sort.Slice(sent, func(i, j int) bool { return sent[i].Seq < sent[j].Seq })
-		for i := 1; i < len(sent); i++ {
-			if table[sent[i-1].EventID].Position >= table[sent[i].EventID].Position {
-				v.Reordered = append(v.Reordered, fmt.Sprintf("%s in %s: %s is stored after %s", c.sender, c.room, sent[i-1].Key, sent[i].Key))
-			}
-		}
-	}
-}
-
-// checkSeen compares each receiver's view of each room with the table.
-func (h *History) checkSeen(v *Verdict, table map[string]Stored) {
-	type view struct{ receiver, room string }
-	got := map[view]map[string]bool{}
-	last := map[view]Stored{}
-	for _, s := range h.seen {
-		w := view{s.Receiver, s.Room}
-		row, stored := table[s.EventID]
-		if !stored {
-			v.Lost = append(v.Lost, fmt.Sprintf("%s got %s (%s), which is not stored", s.Receiver, s.EventID, s.Key))
-			continue
-		}
-		if got[w] == nil {
-			got[w] = map[string]bool{}
-		}
-		if got[w][s.EventID] {
-			v.Duplicated = append(v.Duplicated, fmt.Sprintf("%s got %s (%s) twice", s.Receiver, s.EventID, s.Key))
-			continue
-		}
-		got[w][s.EventID] = true
-		if before, any := last[w]; any && before.Position >= row.Position {
-			v.Reordered = append(v.Reordered, fmt.Sprintf("%s got %s before %s in %s", s.Receiver, before.Key, row.Key, s.Room))
-		}
-		last[w] = row
-	}
-	for _, row := range h.stored {
-		for _, r := range h.member[row.Room] {
-			if !got[view{r, row.Room}][row.EventID] {
-				v.Lost = append(v.Lost, fmt.Sprintf("%s never got %s (%s) of %s", r, row.EventID, row.Key, row.Room))
-			}
-		}
-	}
 }

@@ -26,7 +26,21 @@ type Config struct {
 	Rooms     int
 	Receivers int     // who listen to all rooms
 	Rate      float64 // messages a second over all rooms
+	Writers   int     // who write to each room, its creator among them; the others are receivers; default 1
+	// StateEvery makes every so manieth message of a writer the room's topic instead, which a receiver then asks for; 0:
+	// none. Only creators set topics.
+	StateEvery int
+	// Retry is for how long a message that failed is sent again under its transaction id, as Matrix clients do; 0: it is
+	// not. Each attempt that fails is counted.
+	Retry time.Duration
+	// Deadline of each request; default matrix.Deadline.
+	Deadline time.Duration
+	// Transport of all requests; default a new [Transport].
+	Transport http.RoundTripper
 }
+
+// retryAfter is how long a client waits before it sends a message again.
+const retryAfter = 50 * time.Millisecond
 
 // poll is how long a receiver's /sync waits: well below the deadline by which a request counts as failed.
 const poll = 2 * time.Second
@@ -39,15 +53,24 @@ type Load struct {
 	rooms     []*room
 	receivers []*matrix.Client
 	observe   func(took time.Duration)
+	mu        sync.Mutex
+	refusals  []string
 }
 
-// room has one sender of its own, whose messages go one after the other.
+// room has voices of its own.
 type room struct {
 	id     string
-	sender *matrix.Client
-	mu     sync.Mutex // held while a message is under way
-	seq    int
-	behind atomic.Int64 // messages that were due while one was under way
+	voices []*voice // the creator's first
+}
+
+// A voice is one user's writing to one room: messages go one after the other.
+type voice struct {
+	room    string
+	client  *matrix.Client
+	creator bool
+	mu      sync.Mutex // held while a message is under way
+	seq     int
+	behind  atomic.Int64 // messages that were due while one was under way
 }
 
 // Transport that keeps enough connections, and does not hide a failure.
@@ -66,12 +89,16 @@ func New(ctx context.Context, cfg Config, observe func(time.Duration)) (*Load, e
 		observe = func(time.Duration) {}
 	}
 	l := &Load{cfg: cfg, observe: observe}
-	transport := Transport()
+	transport := cfg.Transport
+	if transport == nil {
+		transport = Transport()
+	}
 	for i := range cfg.Receivers {
 		c, err := matrix.Register(ctx, cfg.Base, cfg.Secret, fmt.Sprintf("%s-receiver-%d", cfg.Run, i), transport, &l.Failures)
 		if err != nil {
 			return nil, err
 		}
+		c.Deadline = cfg.Deadline
 		l.receivers = append(l.receivers, c)
 	}
 	invite := make([]string, len(l.receivers))
@@ -86,6 +113,9 @@ func New(ctx context.Context, cfg Config, observe func(time.Duration)) (*Load, e
 	for i := range clients {
 		group.Go(func() (err error) {
 			clients[i], err = matrix.Register(groupCtx, cfg.Base, cfg.Secret, fmt.Sprintf("%s-sender-%d", cfg.Run, i), transport, &l.Failures)
+			if err == nil {
+				clients[i].Deadline = cfg.Deadline
+			}
 			return err
 		})
 	}
@@ -107,7 +137,10 @@ func New(ctx context.Context, cfg Config, observe func(time.Duration)) (*Load, e
 				}
 				l.History.Receiver(r.UserID, id)
 			}
-			l.rooms[i] = &room{id: id, sender: sender}
+			l.rooms[i] = &room{id: id, voices: []*voice{{room: id, client: sender, creator: true}}}
+			for _, r := range l.receivers[:min(len(l.receivers), max(1, cfg.Writers)-1)] {
+				l.rooms[i].voices = append(l.rooms[i].voices, &voice{room: id, client: r})
+			}
 			return nil
 		})
 	}
@@ -170,8 +203,8 @@ func (l *Load) receive(ctx context.Context, c *matrix.Client, ready func()) erro
 				events = append(gap, events...)
 			}
 			for _, e := range events {
-				if e.Type == "m.room.message" {
-					l.History.Seen(history.Seen{Receiver: c.UserID, Room: id, Key: e.Content.Body, EventID: e.EventID})
+				if key := e.Key(); key != "" {
+					l.History.Seen(history.Seen{Receiver: c.UserID, Room: id, Key: key, EventID: e.EventID, At: time.Now()})
 				}
 			}
 		}
@@ -181,78 +214,4 @@ func (l *Load) receive(ctx context.Context, c *matrix.Client, ready func()) erro
 		since = answer.NextBatch
 	}
 	return nil
-}
-
-// Send sends at the configured rate until ctx ends, then waits for what is under way. It is open-loop: a message that
-// is due while the room's last one is under way is sent as soon as that is answered.
-func (l *Load) Send(ctx context.Context) error {
-	tick := time.NewTicker(time.Duration(float64(time.Second) / l.cfg.Rate))
-	defer tick.Stop()
-	var wg sync.WaitGroup
-	defer wg.Wait()
-	for i := 0; ; i++ {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-			r := l.rooms[i%len(l.rooms)]
-			if r.behind.Add(1) > 1 {
-				continue // whoever sends now goes on
-			}
-			wg.Go(func() {
-				for {
-					l.SendOne(context.WithoutCancel(ctx), r.id)
-					if r.behind.Add(-1) == 0 || ctx.Err() != nil {
-						r.behind.Store(0)
-						return
-					}
-				}
-			})
-		}
-	}
-}
-
-// SendOne sends the room's next message and records its outcome.
-func (l *Load) SendOne(ctx context.Context, id string) error {
-	for _, r := range l.rooms {
-		if r.id == id {
-			return l.send(ctx, r)
-		}
-	}
-	return fmt.Errorf("no room %s", id)
-}
-
-func (l *Load) send(ctx context.Context, r *room) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.seq++
-	key := fmt.Sprintf("%s/%s/%d", l.cfg.Run, r.id, r.seq)
-	start := time.Now()
-	event, err := r.sender.Send(ctx, r.id, key)
-	if err == nil {
-		l.observe(time.Since(start))
-	}
-	l.History.Sent(history.Sent{Room: r.id, Sender: r.sender.UserID, Key: key, Seq: r.seq, EventID: event})
-	return err
-}
-
-// Settle waits until every acknowledged message reached every receiver, or no more arrive for patience.
-func (l *Load) Settle(ctx context.Context, patience time.Duration) {
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	last, since := -1, time.Now()
-	for {
-		left := l.History.Outstanding()
-		if left == 0 || left == last && time.Since(since) > patience {
-			return
-		}
-		if left != last {
-			last, since = left, time.Now()
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-	}
 }

@@ -4,6 +4,7 @@ package matrix
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/hmac"
 	"crypto/sha1" // what the shared-secret registration of Synapse, and so ours, is made of
@@ -56,6 +57,7 @@ type Client struct {
 	Base     string // base URL, without a slash at its end
 	HTTP     *http.Client
 	Failures *Failures
+	Deadline time.Duration // of a request; 0: Deadline
 	UserID   string
 	Token    string
 }
@@ -84,7 +86,7 @@ func (c *Client) Do(ctx context.Context, method, path string, in, out any) error
 }
 
 func (c *Client) do(ctx context.Context, method, path string, in, out any) error {
-	ctx, cancel := context.WithTimeout(ctx, Deadline)
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(c.Deadline, Deadline))
 	defer cancel()
 	var body io.Reader
 	if in != nil {
@@ -179,13 +181,55 @@ func (c *Client) Send(ctx context.Context, room, key string) (string, error) {
 	return sent.EventID, err
 }
 
+// SetTopic sets the room's topic to key, once, and returns the event's id.
+func (c *Client) SetTopic(ctx context.Context, room, key string) (string, error) {
+	var set struct {
+		EventID string `json:"event_id"`
+	}
+	err := c.Do(ctx, http.MethodPut, c.topic(room), map[string]any{"topic": key}, &set)
+	if err == nil && set.EventID == "" {
+		err = errors.New("the answer names no event_id")
+	}
+	return set.EventID, err
+}
+
+// Topic reads the room's topic, "" while it has none.
+func (c *Client) Topic(ctx context.Context, room string) (string, error) {
+	var topic struct {
+		Topic string `json:"topic"`
+	}
+	err := c.Do(ctx, http.MethodGet, c.topic(room), nil, &topic)
+	var status *StatusError
+	if errors.As(err, &status) && status.Status == http.StatusNotFound {
+		return "", nil
+	}
+	return topic.Topic, err
+}
+
+func (c *Client) topic(room string) string {
+	return "/_matrix/client/v3/rooms/" + url.PathEscape(room) + "/state/m.room.topic"
+}
+
 // Event is what the tour reads of an event.
 type Event struct {
 	EventID string `json:"event_id"`
 	Type    string `json:"type"`
 	Content struct {
-		Body string `json:"body"`
+		Body  string `json:"body"`
+		Topic string `json:"topic"`
 	} `json:"content"`
+}
+
+// Key returns what a message or topic of [Client.Send] or [Client.SetTopic] was named, "" for other events.
+func (e Event) Key() string {
+	switch e.Type {
+	case "m.room.message":
+		return e.Content.Body
+	case "m.room.topic":
+		return e.Content.Topic
+	default:
+		return ""
+	}
 }
 
 // Sync is an answer of /sync, as far as the tour reads it.

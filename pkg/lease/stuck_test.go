@@ -1,0 +1,151 @@
+package lease
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/myelin-hs/myelin/pkg/postgres"
+)
+
+// progress makes a node's holder tell about its progress.
+type progress struct {
+	*node
+	stalled func() time.Duration
+}
+
+func (p progress) Stalled() time.Duration { return p.stalled() }
+
+// joinWatched starts a worker whose holder tells about its progress. stalled may be called before the worker has joined.
+func (c *cluster) joinWatched(pod string, tm timing, stalled func() time.Duration) *node {
+	c.t.Helper()
+	return c.joinAs(pod, tm, func(n *node) Holder { return progress{n, stalled} })
+}
+
+func TestAWorkerThatIsStuckGivesUp(t *testing.T) {
+	t.Parallel()
+	tm := patient // nobody else could notice
+	tm.stuck = 400 * time.Millisecond
+	for name, hang := range map[string]func(ill <-chan struct{}) time.Duration{
+		"a lane stands still": func(ill <-chan struct{}) time.Duration {
+			select {
+			case <-ill:
+				return time.Minute
+			default:
+				return 0
+			}
+		},
+		"the holder does not even answer": func(ill <-chan struct{}) time.Duration {
+			select {
+			case <-ill:
+				<-t.Context().Done()
+			default:
+			}
+			return 0
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := newCluster(t)
+			ill := make(chan struct{})
+			a := c.joinWatched("a", tm, func() time.Duration { return hang(ill) })
+			b := c.join("b", tm)
+			c.eventually("even", func() bool { return c.settled(a, b) })
+			var shard int
+			for s := range a.Held() {
+				shard = s
+			}
+			_, epoch, _ := c.owner(shard)
+			close(ill)
+			c.eventually("b has all", func() bool { return c.settled(b) })
+			require.ErrorIs(t, <-a.err, ErrDeclaredDead)
+			require.Equal(t, Dead, c.state(a.ID()))
+			require.Equal(t, 1, c.count(`SELECT count(*) FROM worker WHERE died_of = 'stuck'`))
+			require.Zero(t, a.serves(), "its holder was told")
+			_, err := c.block("zombie", a.ID(), shard, epoch)
+			require.ErrorContains(t, err, "MX001")
+		})
+	}
+}
+
+func TestShortOfTheLimitNobodyGivesUp(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	asked := make(chan struct{}, 64)
+	a := c.joinWatched("a", timing{ttl: time.Hour, stuck: time.Minute}, func() time.Duration {
+		select {
+		case asked <- struct{}{}:
+		default:
+		}
+		return 50 * time.Second
+	})
+	<-asked
+	a.Nudged()
+	require.NoError(t, a.Refresh(t.Context()))
+	c.eventually("it serves", func() bool { return c.settled(a) })
+	require.Empty(t, a.err)
+}
+
+// After the database was away all lanes have stood still for long, and no other worker's would have done better.
+func TestOnlyTimeInWhichTheHeartBeatsCounts(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	asked := make(chan struct{})
+	a := c.joinWatched("a", timing{ttl: time.Hour, stuck: 20 * time.Second}, func() time.Duration {
+		select {
+		case asked <- struct{}{}:
+		case <-t.Context().Done():
+		}
+		return time.Hour
+	})
+	for range 2 { // so the first answer has been judged
+		select {
+		case <-asked:
+		case err := <-a.err:
+			require.NoError(t, err, "it gave up")
+		}
+	}
+	require.Equal(t, Live, c.state(a.ID()))
+}
+
+// What the server itself keeps waiting another worker would wait for as well.
+func TestWhoWaitsForTheServerIsNotStuck(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	a := c.join("a", patient)
+	c.eventually("all", func() bool { return c.settled(a) })
+	tx, err := c.db.Begin(t.Context())
+	require.NoError(t, err)
+	_, err = tx.Exec(t.Context(), `LOCK TABLE room`)
+	require.NoError(t, err)
+	lane, err := postgres.Connect(t.Context(), c.uri, ApplicationName(a.ID()))
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = lane.Close(context.WithoutCancel(t.Context())) })
+	done := make(chan error, 1)
+	go func() {
+		_, err := lane.Exec(t.Context(), `SET lock_timeout = 0; INSERT INTO room VALUES ('!a:x', 1, '11', '@a:x', 1)`)
+		done <- err
+	}()
+	c.eventually("its lane waits, and has for a second", func() bool {
+		return c.count(`SELECT count(*) FROM pg_stat_activity WHERE application_name = $1 AND datname = current_database()
+			AND wait_event_type = 'Lock' AND query_start < clock_timestamp() - interval '1 second'`, ApplicationName(a.ID())) == 1
+	})
+	_, err = a.rows.takeOver(t.Context(), a.ID(), stuck, 0)
+	require.ErrorIs(t, err, errNotSuspect)
+	require.NoError(t, tx.Commit(t.Context()))
+	require.NoError(t, <-done)
+	_, err = a.rows.takeOver(t.Context(), a.ID(), stuck, 0)
+	require.NoError(t, err, "now it would be its own fault")
+	require.ErrorIs(t, <-a.err, ErrDeclaredDead)
+}
+
+func TestNobodyIsStuckForAnother(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	a, b := c.join("a", patient), c.join("b", patient)
+	_, err := b.rows.takeOver(t.Context(), a.ID(), stuck, 0)
+	require.ErrorIs(t, err, errNotSuspect)
+	require.Equal(t, Live, c.state(a.ID()))
+}

@@ -1,0 +1,7 @@
+//go:build !linux
+
+package network
+
+import "syscall"
+
+func boundSilence(string, string, syscall.RawConn) error { return nil }

@@ -1,0 +1,68 @@
+package processes_test
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// metric reads one sample of a worker's metrics, 0 if it has none of that name.
+func (w *worker) metric(t *testing.T, name string) float64 {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+w.Probe+"/metrics", nil)
+	require.NoError(t, err)
+	resp, err := http.DefaultClient.Do(r)
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	for line := range strings.Lines(string(text)) {
+		if value, ok := strings.CutPrefix(line, name+" "); ok {
+			f, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
+			require.NoError(t, err)
+			return f
+		}
+	}
+	return 0
+}
+
+// What the shards' next owner starts with comes from their owner, and is what the table goes on from: when a worker has
+// come, and when one goes.
+func TestPlannedMovesCopyRooms(t *testing.T) {
+	t.Parallel()
+	h := newHomeserver(t)
+	old, front := h.start("persister"), h.start("gateway,client")
+	h.settle(front, old)
+	alice := register(t, front, "alice")
+	var rooms []string
+	for range 16 {
+		rooms = append(rooms, alice.createRoom())
+	}
+	send := func(text string) {
+		for _, room := range rooms {
+			_, err := alice.send(t.Context(), room, text)
+			require.NoError(t, err)
+		}
+	}
+	next := h.start("persister")
+	copied := func(outcome string) float64 {
+		return next.metric(t, `myelin_persister_copies_total{outcome="`+outcome+`"}`)
+	}
+	h.settle(front, old, next)
+	send("in use")
+	some := copied("used")
+	old.terminate(t)
+	h.settle(front, next)
+	send("moved")
+	t.Logf("%v rooms came when the worker did, %v when the other went", some, copied("used")-some)
+	require.Positive(t, copied("used"))
+	require.Zero(t, copied("refused"))
+}
