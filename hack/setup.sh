@@ -7,7 +7,8 @@ missing=()
 ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing+=(postgresql)
 command -v redis-server >/dev/null || missing+=(redis-server)
 command -v shellcheck >/dev/null || missing+=(shellcheck)
-command -v gcc >/dev/null || missing+=(gcc libc6-dev) # the race detector links with cgo
+command -v gcc >/dev/null || missing+=(gcc libc6-dev) # the race detector links with cgo; make models compiles its searches
+command -v spin >/dev/null || missing+=(spin) # make models
 /usr/bin/python3 -c 'import canonicaljson, signedjson.sign' 2>/dev/null || missing+=(python3-canonicaljson python3-signedjson)
 if [ ${#missing[@]} -gt 0 ]; then
   if [ "$(id -u)" -ne 0 ]; then
