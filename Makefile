@@ -67,6 +67,10 @@ lint: ## gofmt, go vet, staticcheck, shellcheck
 mutants: ## Remove each rule in turn; a named test must fail for each (MUTANTS=--some: for thirty of them)
 	go run ./test/mutants $(MUTANTS)
 
+.PHONY: models
+models: ## Verify the models of the protocol by exhaustive search; each rule removed must make its model fail; writes artifacts/models.json
+	@nice go run ./test/models
+
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for FUZZTIME (5s); what is found is kept as a test
 	hack/fuzz.sh
