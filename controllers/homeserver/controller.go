@@ -101,7 +101,7 @@ func (c *Controller) ofSecret(ctx context.Context, o client.Object) []ctrl.Reque
 	}
 	var found []ctrl.Request
 	for i := range list.Items {
-		for _, k := range desired.HomeserverOf(&list.Items[i]).Keys() {
+		for _, k := range desired.HomeserverOf(&list.Items[i]).References() {
 			if k.Secret == o.GetName() {
 				found = append(found, request(o, list.Items[i].Name)...)
 				break

@@ -135,10 +135,10 @@ func backoff(attempt int) time.Duration {
 // advice adds what to do to what went wrong.
 func advice(r Result) string {
 	todo := map[string]string{
-		v1alpha1.ReasonDatabaseUnreachable:          "Mend the host and port in the secret that spec.postgres.secretRef names, or the database.",
-		v1alpha1.ReasonDatabaseAuthenticationFailed: "Mend the user and password in the secret that spec.postgres.secretRef names.",
-		v1alpha1.ReasonDatabaseIdentityChanged:      "Point the secret that spec.postgres.secretRef names back at this homeserver's database; nothing was written to the other.",
-		v1alpha1.ReasonDatabaseClaimed:              "Give this Homeserver a database of its own: the one that the secret names is another's.",
+		v1alpha1.ReasonDatabaseUnreachable:          "Mend the host and port that spec.postgres names, or the database.",
+		v1alpha1.ReasonDatabaseAuthenticationFailed: "Mend the user and password in the Secret that spec.postgres names.",
+		v1alpha1.ReasonDatabaseIdentityChanged:      "Point spec.postgres, or the Secret that it names, back at this homeserver's database; nothing was written to the other.",
+		v1alpha1.ReasonDatabaseClaimed:              "Give this Homeserver a database of its own: the one that spec.postgres names is another's.",
 		v1alpha1.ReasonMigrationFailed:              "Look at the logs of the migration Job's pod.",
 	}[r.Reason]
 	return strings.TrimSuffix(shorten(r.Message), ".") + ". " + todo
