@@ -61,3 +61,19 @@ const (
 	ReasonReady     = "Ready"
 	ReasonNameTaken = "NameTaken"
 )
+
+// Reasons of Kubernetes Events. Events about the database have the reasons of the condition DatabaseReady besides.
+const (
+	// EventHandedOff: a worker gave shards to others, as planned.
+	EventHandedOff = "HandedOff"
+	// EventTakenOver: shards got new owners after theirs had ended.
+	EventTakenOver = "TakenOver"
+	// EventAdopted: shards that nobody owned have an owner.
+	EventAdopted = "Adopted"
+	// EventUnowned: shards have lost their owner, and have no other yet.
+	EventUnowned = "Unowned"
+	// EventDraining: a worker gives its shards away and takes none.
+	EventDraining = "Draining"
+	// EventDrained: a worker that was draining owns nothing any more.
+	EventDrained = "Drained"
+)

@@ -19,6 +19,7 @@ import (
 	"github.com/myelin-hs/myelin/api/v1alpha1"
 	"github.com/myelin-hs/myelin/controllers/apply"
 	"github.com/myelin-hs/myelin/controllers/desired"
+	"github.com/myelin-hs/myelin/controllers/kubeevent"
 )
 
 // +kubebuilder:rbac:groups=myelin.dev,resources=homeservers;workerpools;eventpersistershards,verbs=get;list;watch
@@ -35,15 +36,16 @@ type Controller struct {
 	// reader is not cached: secrets and pods are read when they are needed, and not kept.
 	reader client.Reader
 	apply  *apply.Applier
+	events *kubeevent.Recorder
 	now    func() time.Time
 	random io.Reader
 }
 
 // Add adds the controller to the manager.
-func Add(m manager.Manager) error {
+func Add(m manager.Manager, events *kubeevent.Recorder) error {
 	c := &Controller{
 		client: m.GetClient(), reader: m.GetAPIReader(), apply: apply.New(m.GetClient(), m.GetAPIReader(), "homeserver"),
-		now: time.Now, random: rand.Reader,
+		events: events, now: time.Now, random: rand.Reader,
 	}
 	return ctrl.NewControllerManagedBy(m).Named("homeserver").
 		// Also for changes of status: one written from a cache that was behind is looked at again when the cache has it.

@@ -4,6 +4,8 @@ import (
 	"context"
 
 	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/myelin-hs/myelin/api/v1alpha1"
 	"github.com/myelin-hs/myelin/controllers/desired"
@@ -53,5 +55,14 @@ func (c *Controller) writeStatus(ctx context.Context, hs *v1alpha1.Homeserver, s
 	if equality.Semantic.DeepEqual(before.Status, hs.Status) {
 		return nil
 	}
-	return c.apply.Status(ctx, before, hs)
+	if err := c.apply.Status(ctx, before, hs); err != nil {
+		return err
+	}
+	database := func(o *v1alpha1.Homeserver) *metav1.Condition {
+		return meta.FindStatusCondition(o.Status.Conditions, v1alpha1.ConditionDatabaseReady)
+	}
+	if n := plan.MigrationNotice(database(before), database(hs)); n != nil {
+		c.events.Record(hs, *n)
+	}
+	return nil
 }

@@ -21,6 +21,8 @@ import (
 	"github.com/myelin-hs/myelin/api/v1alpha1"
 	"github.com/myelin-hs/myelin/controllers/apply"
 	"github.com/myelin-hs/myelin/controllers/desired"
+	"github.com/myelin-hs/myelin/controllers/kubeevent"
+	"github.com/myelin-hs/myelin/controllers/plan"
 	"github.com/myelin-hs/myelin/pkg/admin"
 )
 
@@ -55,6 +57,7 @@ type Controller struct {
 	client client.Client
 	reader client.Reader
 	apply  *apply.Applier
+	events *kubeevent.Recorder
 	ask    Asker
 
 	mu    sync.Mutex
@@ -65,13 +68,15 @@ type Controller struct {
 type link struct {
 	credential string // empty: to be read
 	failures   int    // in a row
+	// workers as they told last; nil: they have not yet.
+	workers *plan.Members
 }
 
 // Add adds the controller to the manager.
-func Add(m manager.Manager, ask Asker) error {
+func Add(m manager.Manager, ask Asker, events *kubeevent.Recorder) error {
 	c := &Controller{
 		client: m.GetClient(), reader: m.GetAPIReader(), apply: apply.New(m.GetClient(), m.GetAPIReader(), "persistershard"),
-		ask: ask, links: map[types.NamespacedName]*link{},
+		events: events, ask: ask, links: map[types.NamespacedName]*link{},
 	}
 	return ctrl.NewControllerManagedBy(m).Named("persistershard").
 		For(&v1alpha1.Homeserver{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
@@ -102,7 +107,7 @@ func (c *Controller) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		c.forget(req.NamespacedName)
 		return apply.Settle(ctrl.Result{}, c.writeUnknown(ctx, s, nil))
 	}
-	status, failures, err := c.question(ctx, &hs)
+	status, workers, failures, err := c.question(ctx, &hs)
 	switch {
 	case err == nil:
 	case failures < patience:
@@ -119,7 +124,7 @@ func (c *Controller) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 			after = pollSoon
 		}
 	}
-	return apply.Settle(ctrl.Result{RequeueAfter: after}, c.writeStatus(ctx, s, status))
+	return apply.Settle(ctrl.Result{RequeueAfter: after}, c.writeStatus(ctx, &hs, s, status, workers))
 }
 
 func ofPool(_ context.Context, o client.Object) []ctrl.Request {

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/myelin-hs/myelin/api/v1alpha1"
 )
@@ -89,12 +91,12 @@ func Migration(in MigrationSeen) MigrationDecision {
 	a := in.Newest
 	if a == nil {
 		return MigrationDecision{Start: 1, After: watchRunning,
-			Ready: unknown(v1alpha1.ReasonMigrationRunning, "The migration Job verifies the database and brings its schema up to date.")}
+			Ready: unknown(v1alpha1.ReasonMigrationRunning, "The migration Job verifies the database and brings its schema up to date: wait for it.")}
 	}
 	if !a.Finished {
-		message := fmt.Sprintf("The migration Job verifies the database and brings its schema up to date (attempt %d).", a.Number)
+		message := fmt.Sprintf("The migration Job verifies the database and brings its schema up to date: wait for it (attempt %d).", a.Number)
 		if a.Waiting != "" {
-			message = "The pod of the migration Job does not start: " + shorten(a.Waiting)
+			message = "The pod of the migration Job does not start; mend spec.image, spec.imagePullSecrets or spec.migration: " + sentence(a.Waiting)
 		}
 		return MigrationDecision{After: watchRunning, Ready: unknown(v1alpha1.ReasonMigrationRunning, message)}
 	}
@@ -141,7 +143,13 @@ func advice(r Result) string {
 		v1alpha1.ReasonDatabaseClaimed:              "Give this Homeserver a database of its own: the one that spec.postgres names is another's.",
 		v1alpha1.ReasonMigrationFailed:              "Look at the logs of the migration Job's pod.",
 	}[r.Reason]
-	return strings.TrimSuffix(shorten(r.Message), ".") + ". " + todo
+	first, size := utf8.DecodeRuneInString(r.Message)
+	return sentence(string(unicode.ToUpper(first))+r.Message[size:]) + " " + todo
+}
+
+// sentence is what somebody else said, shortened, with a full stop.
+func sentence(s string) string {
+	return strings.TrimRight(shorten(strings.TrimSpace(s)), ".") + "."
 }
 
 func shorten(s string) string {
