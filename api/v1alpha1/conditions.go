@@ -6,6 +6,8 @@ const (
 	ConditionReady       = "Ready"
 	ConditionReconciling = "Reconciling"
 	ConditionStalled     = "Stalled"
+	// ConditionPaused is there, with status True, while the operator changes nothing because of AnnotationPaused.
+	ConditionPaused = "Paused"
 )
 
 // Conditions of a Homeserver.
@@ -60,6 +62,7 @@ const (
 	// All.
 	ReasonReady     = "Ready"
 	ReasonNameTaken = "NameTaken"
+	ReasonPaused    = "Paused"
 )
 
 // Reasons of Kubernetes Events. Events about the database have the reasons of the condition DatabaseReady besides.

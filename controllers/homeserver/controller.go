@@ -70,19 +70,26 @@ func (c *Controller) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	}
 	d := desired.HomeserverOf(&hs)
 	owner := desired.Owner{Kind: "Homeserver", Name: hs.Name, UID: string(hs.UID)}
-	if err := c.createSecrets(ctx, &hs, d, owner); err != nil {
-		return ctrl.Result{}, err
+	paused := v1alpha1.Paused(&hs)
+	if !paused {
+		if err := c.createSecrets(ctx, &hs, d, owner); err != nil {
+			return ctrl.Result{}, err
+		}
 	}
 	seen, err := c.look(ctx, &hs, d)
 	if err != nil {
 		return ctrl.Result{}, err
 	}
 	decided := c.decide(&hs, seen)
-	if err := c.applyServices(ctx, &hs, d, owner); err != nil {
-		return ctrl.Result{}, err
-	}
-	if err := c.applyMigration(ctx, &hs, d, owner, seen, decided); err != nil {
-		return ctrl.Result{}, err
+	if paused {
+		decided.migration = decided.migration.WhilePaused()
+	} else {
+		if err := c.applyServices(ctx, &hs, d, owner); err != nil {
+			return ctrl.Result{}, err
+		}
+		if err := c.applyMigration(ctx, &hs, d, owner, seen, decided); err != nil {
+			return ctrl.Result{}, err
+		}
 	}
 	return apply.Settle(ctrl.Result{RequeueAfter: decided.migration.After}, c.writeStatus(ctx, &hs, seen, decided))
 }

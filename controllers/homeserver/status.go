@@ -29,6 +29,14 @@ func (c *Controller) decide(hs *v1alpha1.Homeserver, s *seen) decision {
 	return d
 }
 
+func paused(hs *v1alpha1.Homeserver) *plan.Verdict {
+	if !v1alpha1.Paused(hs) {
+		return nil
+	}
+	v := plan.Paused("Homeserver " + hs.Name)
+	return &v
+}
+
 // writeStatus builds the status anew from what was seen and decided, and writes it if it differs.
 func (c *Controller) writeStatus(ctx context.Context, hs *v1alpha1.Homeserver, s *seen, d decision) error {
 	before := hs.DeepCopy()
@@ -48,6 +56,7 @@ func (c *Controller) writeStatus(ctx context.Context, hs *v1alpha1.Homeserver, s
 		URL:      status.URL,
 	})
 	plan.SetProgress(&status.Conditions, ready, reconciling, stalled, hs.Generation)
+	plan.SetPaused(&status.Conditions, paused(hs), hs.Generation)
 	plan.Set(&status.Conditions, v1alpha1.ConditionSecretsReady, d.secrets, hs.Generation)
 	plan.Set(&status.Conditions, v1alpha1.ConditionDatabaseReady, d.migration.Ready, hs.Generation)
 	plan.Set(&status.Conditions, v1alpha1.ConditionWorkersReady, d.workers, hs.Generation)

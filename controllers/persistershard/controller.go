@@ -5,6 +5,7 @@ package persistershard
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"sync"
 	"time"
@@ -48,7 +49,7 @@ func AskService() Asker {
 }
 
 // +kubebuilder:rbac:groups=myelin.dev,resources=homeservers;workerpools,verbs=get;list;watch
-// +kubebuilder:rbac:groups=myelin.dev,resources=eventpersistershards,verbs=get;list;watch;create
+// +kubebuilder:rbac:groups=myelin.dev,resources=eventpersistershards,verbs=get;list;watch;create;patch
 // +kubebuilder:rbac:groups=myelin.dev,resources=eventpersistershards/status,verbs=patch
 // +kubebuilder:rbac:groups="",resources=secrets,verbs=get
 
@@ -79,7 +80,7 @@ func Add(m manager.Manager, ask Asker, events *kubeevent.Recorder) error {
 		events: events, ask: ask, links: map[types.NamespacedName]*link{},
 	}
 	return ctrl.NewControllerManagedBy(m).Named("persistershard").
-		For(&v1alpha1.Homeserver{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		For(&v1alpha1.Homeserver{}, builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}))).
 		// Also after its own writes of status: one written from a cache that was behind is looked at again.
 		Owns(&v1alpha1.EventPersisterShard{}).
 		Watches(&v1alpha1.WorkerPool{}, handler.EnqueueRequestsFromMapFunc(ofPool)).
@@ -100,8 +101,10 @@ func (c *Controller) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	if err := c.createMissing(ctx, &hs, s); err != nil {
-		return ctrl.Result{}, err
+	if !v1alpha1.Paused(&hs) {
+		if err := errors.Join(c.adoptOrphans(ctx, &hs, s), c.createMissing(ctx, &hs, s)); err != nil {
+			return apply.Settle(ctrl.Result{}, err)
+		}
 	}
 	if !s.serving {
 		c.forget(req.NamespacedName)

@@ -60,6 +60,9 @@ func (c *Controller) each(ctx context.Context, s *seen, update func(*v1alpha1.Ev
 		if equality.Semantic.DeepEqual(before.Status, e.Status) {
 			continue
 		}
+		if ctx.Err() != nil {
+			return ctx.Err() // the operator stops: one word about it is enough
+		}
 		err := c.apply.Status(ctx, before, e)
 		failed = append(failed, err)
 		if err == nil && written != nil {

@@ -104,7 +104,9 @@ func verdicts() []plan.Verdict {
 	}
 	ready, reconciling, stalled := plan.PoolReady(0, nil, &plan.DeploymentSeen{Observed: true})
 	add(&ready, reconciling, stalled)
-	for _, v := range []plan.Verdict{plan.Refused("spec.x: bad"), plan.NameTaken("WorkerPool", "p")} {
+	paused := plan.Migration(plan.MigrationSeen{Inputs: "j"}).WhilePaused().Ready
+	add(&paused)
+	for _, v := range []plan.Verdict{plan.Paused("Homeserver demo"), plan.Refused("spec.x: bad"), plan.NameTaken("WorkerPool", "p")} {
 		add(&v)
 	}
 	return all
