@@ -177,7 +177,8 @@ func TestExitCodes(t *testing.T) {
 	}{
 		"no such command":  {&workers{}, []string{"dance"}, exitUsage, "dance"},
 		"no such flag":     {&workers{}, []string{"status", "--loud"}, exitUsage, "--loud"},
-		"no such format":   {&workers{}, []string{"status", "-o", "yaml"}, exitUsage, "json"},
+		"no such format":   {&workers{}, []string{"status", "-o", "xml"}, exitUsage, "json, yaml, wide"},
+		"top too fast":     {&workers{}, []string{"top", "--interval=1ms"}, exitUsage, "100ms"},
 		"no shard":         {&workers{}, []string{"failover"}, exitUsage, "arg"},
 		"not a shard":      {&workers{}, []string{"failover", "left"}, exitUsage, "left"},
 		"unknown shard":    {&workers{}, []string{"failover", "64"}, exitRefused, "no shard 64"},
