@@ -14,7 +14,7 @@ import (
 
 // Main runs the command line and returns the exit code.
 func Main(ctx context.Context, args []string, out, errs io.Writer) int {
-	return run(ctx, args, out, errs, connect)
+	return run(ctx, args, out, errs, connect, open)
 }
 
 // A connector reaches a homeserver's admin API. The returned function ends the connection.
@@ -33,10 +33,11 @@ type session struct {
 	output  string
 	out     io.Writer
 	connect connector
+	open    opener
 }
 
-func run(ctx context.Context, args []string, out, errs io.Writer, c connector) int {
-	s := &session{out: out, connect: c}
+func run(ctx context.Context, args []string, out, errs io.Writer, c connector, o opener) int {
+	s := &session{out: out, connect: c, open: o}
 	root := &cobra.Command{
 		Use:           "kubectl-myelin",
 		Short:         "Look at and steer a Myelin homeserver",
@@ -63,7 +64,7 @@ func run(ctx context.Context, args []string, out, errs io.Writer, c connector) i
 	flags.StringVar(&s.homeserver, "homeserver", "", "name of the Homeserver (default the only one in the namespace)")
 	flags.StringVarP(&s.output, "output", "o", "", strings.Join(outputs, ", ")+", or empty for a table")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError(err) })
-	root.AddCommand(statusCommand(s), shardsCommand(s), workersCommand(s), topCommand(s), failoverCommand(s), drainCommand(s))
+	root.AddCommand(statusCommand(s), shardsCommand(s), workersCommand(s), topCommand(s), failoverCommand(s), drainCommand(s), logsCommand(s))
 	s.complete(root)
 	root.SetArgs(args)
 	root.SetOut(out)

@@ -64,7 +64,7 @@ func command(t *testing.T, w *workers, args ...string) (code int, out, errs stri
 			return nil, nil, unreachableError(errors.New("no worker could be reached"))
 		}
 		return w, func() {}, nil
-	})
+	}, nil)
 	return code, o.String(), e.String()
 }
 
@@ -148,7 +148,7 @@ func TestFailoverByNameFindsTheHomeserver(t *testing.T) {
 			code := run(t.Context(), test.args, &o, &e, func(_ context.Context, where target) (api, func(), error) {
 				asked = where
 				return w, func() {}, nil
-			})
+			}, nil)
 			require.Equal(t, test.code, code, e.String())
 			require.Equal(t, test.homeserver, asked.homeserver)
 			require.Equal(t, test.code == exitDone, len(w.moved) > 0)
