@@ -29,6 +29,7 @@ dev: ## Run a whole homeserver in one process on 127.0.0.1:8008, with a Postgres
 .PHONY: build
 build: ## Build all binaries into bin/
 	$(GOBUILD) -o bin/ ./cmd/...
+	cp cmd/kubectl-myelin/kubectl_complete-myelin bin/
 
 .PHONY: image
 image: build ## Pack the image and load it into the demo's cluster

@@ -6,6 +6,8 @@ const (
 	ConditionReady       = "Ready"
 	ConditionReconciling = "Reconciling"
 	ConditionStalled     = "Stalled"
+	// ConditionPaused is there, with status True, while the operator changes nothing because of AnnotationPaused.
+	ConditionPaused = "Paused"
 )
 
 // Conditions of a Homeserver.
@@ -60,4 +62,21 @@ const (
 	// All.
 	ReasonReady     = "Ready"
 	ReasonNameTaken = "NameTaken"
+	ReasonPaused    = "Paused"
+)
+
+// Reasons of Kubernetes Events. Events about the database have the reasons of the condition DatabaseReady besides.
+const (
+	// EventHandedOff: a worker gave shards to others, as planned.
+	EventHandedOff = "HandedOff"
+	// EventTakenOver: shards got new owners after theirs had ended.
+	EventTakenOver = "TakenOver"
+	// EventAdopted: shards that nobody owned have an owner.
+	EventAdopted = "Adopted"
+	// EventUnowned: shards have lost their owner, and have no other yet.
+	EventUnowned = "Unowned"
+	// EventDraining: a worker gives its shards away and takes none.
+	EventDraining = "Draining"
+	// EventDrained: a worker that was draining owns nothing any more.
+	EventDrained = "Drained"
 )

@@ -32,7 +32,7 @@ type EventPersisterShardStatus struct {
 	// epoch counts the lease's owners; it only grows.
 	// +optional
 	Epoch int64 `json:"epoch,omitempty"`
-	// claimed says that the owner has taken the shard up. "true" or "false".
+	// claimed says that the owner has taken the shard up.
 	// +optional
 	Claimed bool `json:"claimed"`
 	// target is the worker that the shard is moving to, when it is moving.
@@ -53,9 +53,10 @@ type EventPersisterShardStatus struct {
 // +kubebuilder:resource:shortName=eps,categories={myelin}
 // +kubebuilder:printcolumn:name="Homeserver",type=string,JSONPath=`.spec.homeserverRef.name`
 // +kubebuilder:printcolumn:name="Shard",type=integer,JSONPath=`.spec.shard`
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Owner",type=string,JSONPath=`.status.owner`
 // +kubebuilder:printcolumn:name="Epoch",type=integer,JSONPath=`.status.epoch`
-// +kubebuilder:printcolumn:name="Claimed",type=boolean,JSONPath=`.status.claimed`
+// +kubebuilder:printcolumn:name="Claimed",type=boolean,JSONPath=`.status.claimed`,priority=1
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
 // +kubebuilder:printcolumn:name="Worker",type=integer,JSONPath=`.status.ownerID`,priority=1
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`

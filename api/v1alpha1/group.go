@@ -20,6 +20,16 @@ func AddToScheme(s *runtime.Scheme) error {
 	return nil
 }
 
+// AnnotationPaused on a Homeserver or WorkerPool makes the operator change nothing for it, and nothing for the pools of such a
+// Homeserver, whatever the value but "false". What runs goes on running, and the status is kept up to date.
+const AnnotationPaused = "myelin.dev/paused"
+
+// Paused reports whether the object is annotated with AnnotationPaused.
+func Paused(o metav1.Object) bool {
+	value, there := o.GetAnnotations()[AnnotationPaused]
+	return there && value != "false"
+}
+
 // Labels that the operator puts on what it makes. They select pods, so their values never change for an object's life.
 const (
 	// LabelHomeserver names the Homeserver an object belongs to.

@@ -15,6 +15,7 @@ const (
 )
 
 // HomeserverSpec is what a Matrix homeserver should be.
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.signingKeySecretRef) || has(self.signingKeySecretRef)",message="signingKeySecretRef cannot be removed: the operator would make another key, and other servers would take this one for a stranger; name the Secret that holds the present key"
 type HomeserverSpec struct {
 	// serverName is the Matrix server name: the part after the colon in user ids. It is in every event and signature, so it
 	// can never change.
@@ -26,12 +27,14 @@ type HomeserverSpec struct {
 	// +kubebuilder:validation:XValidation:rule="!self.matches(':[0-9]{1,5}$') || int(self.substring(self.lastIndexOf(':') + 1)) <= 65535",message="serverName must have a port of at most 65535, or none"
 	ServerName string `json:"serverName"`
 
-	// image of the workers and of the migration Job, by tag or, better, by digest.
+	// image of the workers and of the migration Job, by tag or, better, by digest, as in
+	// registry.example/myelin@sha256:<64 hex digits>.
 	// +optional
 	// +kubebuilder:default="myelin.local/myelin:dev"
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=512
 	// +kubebuilder:validation:XValidation:rule="!self.matches('[[:space:]]')",message="image must be an image's name, without blanks"
+	// +kubebuilder:validation:XValidation:rule="!self.contains('@') || self.matches('^[^@]+@sha256:[0-9a-f]{64}$')",message="image must end in @sha256: and 64 hex digits when it is named by digest"
 	Image string `json:"image,omitempty"`
 
 	// imagePullSecrets are Secrets in the same namespace that hold credentials for the image's registry.
@@ -64,6 +67,11 @@ type HomeserverSpec struct {
 	// +kubebuilder:default={mode: closed}
 	Registration Registration `json:"registration,omitempty"`
 
+	// migration says where the Job that migrates the database may run, and what it may use.
+	// +optional
+	// +kubebuilder:default={}
+	Migration MigrationJob `json:"migration,omitempty"`
+
 	// publicBaseURL is the URL at which clients reach the homeserver; it is what /.well-known/matrix/client answers.
 	// +optional
 	// +kubebuilder:validation:MaxLength=2048
@@ -78,21 +86,6 @@ type HomeserverSpec struct {
 	// +kubebuilder:validation:Maximum=100
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="shards cannot be changed after the Homeserver was made"
 	Shards int32 `json:"shards,omitempty"`
-}
-
-// Postgres says where the database is.
-type Postgres struct {
-	// secretRef names the Secret key that holds the URI, as in postgres://user:password@host:5432/name. Only the Secret's
-	// content may point elsewhere, and only to the same database: another one is refused with DatabaseIdentityChanged.
-	// +required
-	SecretRef URISecretRef `json:"secretRef"`
-}
-
-// Redis says where Redis is.
-type Redis struct {
-	// secretRef names the Secret key that holds the URI, as in redis://user:password@host:6379/0.
-	// +required
-	SecretRef URISecretRef `json:"secretRef"`
 }
 
 // Registration says who may make an account.

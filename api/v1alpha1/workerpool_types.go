@@ -1,7 +1,6 @@
 package v1alpha1
 
 import (
-	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -60,34 +59,31 @@ type WorkerPoolSpec struct {
 	// +kubebuilder:validation:Enum=debug;info;warn;error
 	LogLevel string `json:"logLevel,omitempty"`
 
+	// env are environment variables for the workers, such as HTTPS_PROXY. What the operator sets cannot be set here.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=32
+	Env []EnvVar `json:"env,omitempty"`
+
 	// nodeSelector restricts the nodes that the workers run on.
 	// +optional
 	// +kubebuilder:validation:MaxProperties=32
-	NodeSelector map[string]string `json:"nodeSelector,omitempty"`
-}
+	NodeSelector map[string]LabelValue `json:"nodeSelector,omitempty"`
 
-// Resources are what a worker reserves and may use.
-// +kubebuilder:validation:XValidation:rule="!has(self.requests) || !has(self.limits) || !has(self.requests.memory) || !has(self.limits.memory) || quantity(string(self.requests.memory)).compareTo(quantity(string(self.limits.memory))) <= 0",message="resources.requests.memory must not be greater than resources.limits.memory"
-// +kubebuilder:validation:XValidation:rule="!has(self.requests) || !has(self.limits) || !has(self.requests.cpu) || !has(self.limits.cpu) || quantity(string(self.requests.cpu)).compareTo(quantity(string(self.limits.cpu))) <= 0",message="resources.requests.cpu must not be greater than resources.limits.cpu"
-type Resources struct {
-	// requests is what a node must have free.
+	// tolerations let the workers run on nodes with these taints.
 	// +optional
-	Requests ResourceAmounts `json:"requests,omitempty"`
-	// limits is what a worker may use. The Go runtime is told to stay a tenth below the memory limit.
-	// +optional
-	Limits ResourceAmounts `json:"limits,omitempty"`
-}
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=32
+	Tolerations []Toleration `json:"tolerations,omitempty"`
 
-// ResourceAmounts are amounts of processor time and memory.
-// +kubebuilder:validation:XValidation:rule="!has(self.memory) || quantity(string(self.memory)).compareTo(quantity('16Mi')) >= 0",message="resources memory must be at least 16Mi"
-// +kubebuilder:validation:XValidation:rule="!has(self.cpu) || quantity(string(self.cpu)).compareTo(quantity('0')) >= 0",message="resources cpu must not be negative"
-type ResourceAmounts struct {
-	// cpu in cores, as in 500m or 2.
+	// topologySpread spreads the workers. Over nodes, where possible, when left out; an empty list spreads them over nothing.
 	// +optional
-	CPU *resource.Quantity `json:"cpu,omitempty"`
-	// memory in bytes, as in 512Mi.
-	// +optional
-	Memory *resource.Quantity `json:"memory,omitempty"`
+	// +listType=map
+	// +listMapKey=topologyKey
+	// +kubebuilder:default={{topologyKey: "kubernetes.io/hostname"}}
+	// +kubebuilder:validation:MaxItems=8
+	TopologySpread []TopologySpread `json:"topologySpread"`
 }
 
 // WorkerPoolStatus is what the operator last saw of a pool.
@@ -124,10 +120,10 @@ type WorkerPoolStatus struct {
 // +kubebuilder:resource:shortName=wp,categories={myelin,all}
 // +kubebuilder:printcolumn:name="Homeserver",type=string,JSONPath=`.spec.homeserverRef.name`
 // +kubebuilder:printcolumn:name="Roles",type=string,JSONPath=`.spec.roles`
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Desired",type=integer,JSONPath=`.spec.replicas`
 // +kubebuilder:printcolumn:name="Pods",type=integer,JSONPath=`.status.replicas`
 // +kubebuilder:printcolumn:name="Available",type=integer,JSONPath=`.status.readyReplicas`
-// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
 // +kubebuilder:printcolumn:name="Message",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].message`,priority=1
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`

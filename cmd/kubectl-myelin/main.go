@@ -1,4 +1,4 @@
-// Command kubectl-myelin is the kubectl plugin: kubectl myelin status, failover, drain. See package plugin.
+// Command kubectl-myelin is the kubectl plugin: kubectl myelin status, top, failover, drain and more. See package plugin.
 package main
 
 import (

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -23,15 +24,34 @@ func homeserver() *v1alpha1.Homeserver {
 		ObjectMeta: metav1.ObjectMeta{Namespace: "chat", Name: "demo"},
 		Spec: v1alpha1.HomeserverSpec{
 			ServerName: "example.org", Image: "registry.example/myelin:1", Shards: 64,
-			Postgres:     v1alpha1.Postgres{SecretRef: v1alpha1.URISecretRef{Name: "db", Key: "uri"}},
+			Postgres:     v1alpha1.Postgres{SecretRef: &v1alpha1.URISecretRef{Name: "db", Key: "uri"}},
 			Redis:        v1alpha1.Redis{SecretRef: v1alpha1.URISecretRef{Name: "cache", Key: "url"}},
 			Registration: v1alpha1.Registration{Mode: "closed"},
+			Migration: v1alpha1.MigrationJob{Resources: v1alpha1.Resources{
+				Requests: v1alpha1.ResourceAmounts{CPU: quantity("50m"), Memory: quantity("32Mi")},
+				Limits:   v1alpha1.ResourceAmounts{Memory: quantity("256Mi")},
+			}},
 		},
 	}
 }
 
+func quantity(text string) *resource.Quantity {
+	q := resource.MustParse(text)
+	return &q
+}
+
 func full() *v1alpha1.Homeserver {
 	hs := homeserver()
+	hs.Spec.Image = "registry.example/myelin@sha256:" + strings.Repeat("0", 64)
+	hs.Spec.Postgres = v1alpha1.Postgres{
+		Parts: &v1alpha1.PostgresParts{
+			Host: "db.example", Port: 5433, Database: "a b", SSLMode: v1alpha1.SSLVerifyFull,
+			CredentialsSecretRef: v1alpha1.CredentialsSecretRef{Name: "login", UsernameKey: "username", PasswordKey: "password"},
+		},
+		CASecretRef: &v1alpha1.SecretKeyRef{Name: "db-ca", Key: "ca.crt"},
+	}
+	hs.Spec.Migration.NodeSelector = map[string]v1alpha1.LabelValue{"disk": "fast"}
+	hs.Spec.Migration.Tolerations = []v1alpha1.Toleration{{Operator: "Exists"}}
 	hs.Spec.ImagePullSecrets = []v1alpha1.LocalReference{{Name: "pull"}}
 	hs.Spec.PublicBaseURL = "https://matrix.example.org"
 	hs.Spec.InternalCredentialSecretRef = &v1alpha1.SecretKeyRef{Name: "mine", Key: "internal"}
@@ -47,14 +67,14 @@ func full() *v1alpha1.Homeserver {
 
 func pool(roles ...v1alpha1.Role) *v1alpha1.WorkerPool {
 	two := int32(2)
-	memory, cpu := resource.MustParse("512Mi"), resource.MustParse("50m")
 	return &v1alpha1.WorkerPool{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "chat", Name: "demo-workers"},
 		Spec: v1alpha1.WorkerPoolSpec{
 			HomeserverRef: v1alpha1.LocalReference{Name: "demo"}, Roles: roles, Replicas: &two, LogLevel: "info",
 			Resources: v1alpha1.Resources{
-				Requests: v1alpha1.ResourceAmounts{CPU: &cpu}, Limits: v1alpha1.ResourceAmounts{Memory: &memory},
+				Requests: v1alpha1.ResourceAmounts{CPU: quantity("50m")}, Limits: v1alpha1.ResourceAmounts{Memory: quantity("512Mi")},
 			},
+			TopologySpread: []v1alpha1.TopologySpread{{TopologyKey: "kubernetes.io/hostname", MaxSkew: 1, WhenUnsatisfiable: "ScheduleAnyway"}},
 		},
 	}
 }
@@ -67,7 +87,12 @@ func TestObjects(t *testing.T) {
 	poolOwner := desired.Owner{Kind: "WorkerPool", Name: "demo-workers", UID: "4-5-6"}
 	much := pool("sync", "client")
 	connections := int32(20)
-	much.Spec.MaxConnections, much.Spec.NodeSelector = &connections, map[string]string{"disk": "fast"}
+	much.Spec.MaxConnections, much.Spec.NodeSelector = &connections, map[string]v1alpha1.LabelValue{"disk": "fast"}
+	much.Spec.Env = []v1alpha1.EnvVar{{Name: "HTTPS_PROXY", Value: "http://proxy.example:3128"}}
+	minute := int64(60)
+	much.Spec.Tolerations = []v1alpha1.Toleration{{Key: "dedicated", Operator: "Equal", Value: "chat", Effect: "NoExecute", TolerationSeconds: &minute}}
+	much.Spec.TopologySpread = append(much.Spec.TopologySpread,
+		v1alpha1.TopologySpread{TopologyKey: "topology.kubernetes.io/zone", MaxSkew: 2, WhenUnsatisfiable: "DoNotSchedule"})
 	random := bytes.Repeat([]byte{7}, desired.SigningSeedLength)
 
 	objects := map[string]any{

@@ -16,10 +16,12 @@ type Owner struct{ Kind, Name, UID string }
 type Homeserver struct {
 	Namespace, Name, ServerName, Image, PublicBaseURL string
 	PullSecrets                                       []string
-	Postgres, Redis, Credential, SigningKey           Key
+	Postgres                                          Postgres
+	Redis, Credential, SigningKey                     Key
 	RegistrationMode                                  string
 	RegistrationToken, RegistrationSharedSecret       *Key
 	Shards                                            int32
+	Migration                                         v1alpha1.MigrationJob
 	// DatabaseID is the recorded database; empty before the first migration.
 	DatabaseID string
 	// Inputs is the keyed hash of the image and secrets that the pods are made for.
@@ -31,7 +33,7 @@ func HomeserverOf(hs *v1alpha1.Homeserver) Homeserver {
 	d := Homeserver{
 		Namespace: hs.Namespace, Name: hs.Name, ServerName: hs.Spec.ServerName, Image: hs.Spec.Image,
 		PublicBaseURL:            hs.Spec.PublicBaseURL,
-		Postgres:                 Key{hs.Spec.Postgres.SecretRef.Name, hs.Spec.Postgres.SecretRef.Key},
+		Postgres:                 postgresOf(hs.Spec.Postgres),
 		Redis:                    Key{hs.Spec.Redis.SecretRef.Name, hs.Spec.Redis.SecretRef.Key},
 		Credential:               Key{CredentialSecret(hs.Name), "credential"},
 		SigningKey:               Key{SigningKeySecret(hs.Name), "signing.key"},
@@ -39,6 +41,7 @@ func HomeserverOf(hs *v1alpha1.Homeserver) Homeserver {
 		RegistrationToken:        keyOf(hs.Spec.Registration.TokenSecretRef),
 		RegistrationSharedSecret: keyOf(hs.Spec.Registration.SharedSecretRef),
 		Shards:                   hs.Spec.Shards,
+		Migration:                hs.Spec.Migration,
 	}
 	if k := keyOf(hs.Spec.InternalCredentialSecretRef); k != nil {
 		d.Credential = *k
@@ -62,15 +65,25 @@ func keyOf(ref *v1alpha1.SecretKeyRef) *Key {
 	return &Key{ref.Name, ref.Key}
 }
 
-// Keys are all the Secret keys that the homeserver's pods read.
-func (h Homeserver) Keys() []Key {
-	keys := []Key{h.Postgres, h.Redis, h.Credential, h.SigningKey}
-	for _, k := range []*Key{h.RegistrationToken, h.RegistrationSharedSecret} {
-		if k != nil {
-			keys = append(keys, *k)
-		}
+// A Reference is a Secret key, and the field of the spec that names it.
+type Reference struct {
+	Field string
+	Key
+}
+
+// References are all the Secret keys that the homeserver's pods read.
+func (h Homeserver) References() []Reference {
+	all := append(h.Postgres.references(),
+		Reference{"spec.redis.secretRef", h.Redis},
+		Reference{"spec.internalCredentialSecretRef", h.Credential},
+		Reference{"spec.signingKeySecretRef", h.SigningKey})
+	if k := h.RegistrationToken; k != nil {
+		all = append(all, Reference{"spec.registration.tokenSecretRef", *k})
 	}
-	return keys
+	if k := h.RegistrationSharedSecret; k != nil {
+		all = append(all, Reference{"spec.registration.sharedSecretRef", *k})
+	}
+	return all
 }
 
 // ID claims the database for this Homeserver. It is a name and not a uid, so that a Homeserver that is deleted and made

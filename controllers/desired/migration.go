@@ -8,7 +8,6 @@ import (
 	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/labels"
 	batchv1ac "k8s.io/client-go/applyconfigurations/batch/v1"
 	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
@@ -42,7 +41,12 @@ func Migration(h Homeserver, attempt int, o Owner) *batchv1ac.JobApplyConfigurat
 	if h.DatabaseID != "" {
 		args = append(args, "--database-id="+h.DatabaseID)
 	}
-	files := []secretFile{postgresFile(h)}
+	files := h.Postgres.files()
+	pod := podSpec(h, files).
+		WithRestartPolicy(corev1.RestartPolicyNever).
+		WithContainers(container(h, files, nil, "migrate", args...).
+			WithResources(resources(Amounts(h.Migration.Resources.Requests), Amounts(h.Migration.Resources.Limits))))
+	place(pod, h.Migration.NodeSelector, h.Migration.Tolerations)
 	return batchv1ac.Job(name, h.Namespace).
 		WithLabels(l).
 		WithOwnerReferences(o.reference()).
@@ -51,11 +55,5 @@ func Migration(h Homeserver, attempt int, o Owner) *batchv1ac.JobApplyConfigurat
 			WithActiveDeadlineSeconds(600).
 			WithTemplate(corev1ac.PodTemplateSpec().
 				WithLabels(labels.Set{labelName: appName, labelComponent: ComponentMigration}).
-				WithSpec(podSpec(h, files).
-					WithRestartPolicy(corev1.RestartPolicyNever).
-					WithContainers(container(h, "migrate", args...).
-						WithEnv(fileEnv(files)...).
-						WithResources(corev1ac.ResourceRequirements().
-							WithRequests(corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("50m"), corev1.ResourceMemory: resource.MustParse("32Mi")}).
-							WithLimits(corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("256Mi")}))))))
+				WithSpec(pod)))
 }

@@ -21,8 +21,10 @@ func podSpec(h Homeserver, files []secretFile) *corev1ac.PodSpecApplyConfigurati
 		WithSecurityContext(corev1ac.PodSecurityContext().
 			WithRunAsNonRoot(true).WithRunAsUser(user).WithRunAsGroup(user).WithFSGroup(user).
 			WithFSGroupChangePolicy(corev1.FSGroupChangeOnRootMismatch).
-			WithSeccompProfile(corev1ac.SeccompProfile().WithType(corev1.SeccompProfileTypeRuntimeDefault))).
-		WithVolumes(corev1ac.Volume().WithName("secrets").WithProjected(projection(files)))
+			WithSeccompProfile(corev1ac.SeccompProfile().WithType(corev1.SeccompProfileTypeRuntimeDefault)))
+	if len(files) > 0 {
+		spec.WithVolumes(corev1ac.Volume().WithName("secrets").WithProjected(projection(files)))
+	}
 	for _, name := range h.PullSecrets {
 		spec.WithImagePullSecrets(corev1ac.LocalObjectReference().WithName(name))
 	}
@@ -30,8 +32,8 @@ func podSpec(h Homeserver, files []secretFile) *corev1ac.PodSpecApplyConfigurati
 }
 
 // container runs the worker binary with the secrets mounted.
-func container(h Homeserver, name string, args ...string) *corev1ac.ContainerApplyConfiguration {
-	return corev1ac.Container().
+func container(h Homeserver, files []secretFile, env []*corev1ac.EnvVarApplyConfiguration, name string, args ...string) *corev1ac.ContainerApplyConfiguration {
+	c := corev1ac.Container().
 		WithName(name).
 		WithImage(h.Image).
 		WithImagePullPolicy(corev1.PullIfNotPresent).
@@ -44,7 +46,13 @@ func container(h Homeserver, name string, args ...string) *corev1ac.ContainerApp
 			WithRunAsNonRoot(true).
 			WithCapabilities(corev1ac.Capabilities().WithDrop("ALL")).
 			WithSeccompProfile(corev1ac.SeccompProfile().WithType(corev1.SeccompProfileTypeRuntimeDefault))).
-		WithVolumeMounts(corev1ac.VolumeMount().WithName("secrets").WithMountPath(secretsDir).WithReadOnly(true))
+		WithEnv(env...).
+		WithEnv(fileEnv(files)...).
+		WithEnv(h.Postgres.env()...)
+	if len(files) > 0 {
+		c.WithVolumeMounts(corev1ac.VolumeMount().WithName("secrets").WithMountPath(secretsDir).WithReadOnly(true))
+	}
+	return c
 }
 
 // secretFile puts a key into a file of the secrets directory; env is the setting that names the file.
@@ -53,17 +61,11 @@ type secretFile struct {
 	key       Key
 }
 
-func postgresFile(h Homeserver) secretFile {
-	return secretFile{"MYELIN_POSTGRES_URI_FILE", "postgres-uri", h.Postgres}
-}
-
 func workerFiles(h Homeserver) []secretFile {
-	files := []secretFile{
-		postgresFile(h),
-		{"MYELIN_REDIS_URI_FILE", "redis-uri", h.Redis},
-		{"MYELIN_INTERNAL_CREDENTIAL_FILE", "internal-credential", h.Credential},
-		{"MYELIN_SIGNING_KEY_FILE", "signing-key", h.SigningKey},
-	}
+	files := append(h.Postgres.files(),
+		secretFile{"MYELIN_REDIS_URI_FILE", "redis-uri", h.Redis},
+		secretFile{"MYELIN_INTERNAL_CREDENTIAL_FILE", "internal-credential", h.Credential},
+		secretFile{"MYELIN_SIGNING_KEY_FILE", "signing-key", h.SigningKey})
 	if k := h.RegistrationToken; k != nil {
 		files = append(files, secretFile{"MYELIN_REGISTRATION_TOKEN_FILE", "registration-token", *k})
 	}

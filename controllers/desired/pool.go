@@ -7,7 +7,6 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	appsv1ac "k8s.io/client-go/applyconfigurations/apps/v1"
@@ -20,26 +19,26 @@ import (
 
 // Pool is what builders need to know of a WorkerPool.
 type Pool struct {
-	Homeserver   Homeserver
-	Name         string
-	Roles        []string
-	Replicas     int32
-	Requests     Amounts
-	Limits       Amounts
-	MaxConns     *int32
-	LogLevel     string
-	NodeSelector map[string]string
+	Homeserver       Homeserver
+	Name             string
+	Roles            []string
+	Replicas         int32
+	Requests, Limits Amounts
+	MaxConns         *int32
+	LogLevel         string
+	Env              []v1alpha1.EnvVar
+	NodeSelector     map[string]v1alpha1.LabelValue
+	Tolerations      []v1alpha1.Toleration
+	Spread           []v1alpha1.TopologySpread
 }
-
-// Amounts of processor time and memory; nil is unset.
-type Amounts struct{ CPU, Memory *resource.Quantity }
 
 // PoolOf extracts what builders need.
 func PoolOf(wp *v1alpha1.WorkerPool, h Homeserver) Pool {
 	p := Pool{
 		Homeserver: h, Name: wp.Name, Replicas: 1,
 		Requests: Amounts(wp.Spec.Resources.Requests), Limits: Amounts(wp.Spec.Resources.Limits),
-		MaxConns: wp.Spec.MaxConnections, LogLevel: wp.Spec.LogLevel, NodeSelector: wp.Spec.NodeSelector,
+		MaxConns: wp.Spec.MaxConnections, LogLevel: wp.Spec.LogLevel, Env: wp.Spec.Env,
+		NodeSelector: wp.Spec.NodeSelector, Tolerations: wp.Spec.Tolerations, Spread: wp.Spec.TopologySpread,
 	}
 	for _, r := range wp.Spec.Roles {
 		p.Roles = append(p.Roles, string(r))
@@ -61,26 +60,20 @@ func Deployment(p Pool, o Owner) *appsv1ac.DeploymentApplyConfiguration {
 		roles[v1alpha1.LabelRolePrefix+r] = "true"
 	}
 	files := workerFiles(h)
-	worker := container(h, "worker", "run").
+	worker := container(h, files, workerEnv(p), "worker", "run").
 		WithPorts(
 			corev1ac.ContainerPort().WithName("public").WithContainerPort(publicPort).WithProtocol(corev1.ProtocolTCP),
 			corev1ac.ContainerPort().WithName("internal").WithContainerPort(internalPort).WithProtocol(corev1.ProtocolTCP),
 			corev1ac.ContainerPort().WithName("probes").WithContainerPort(probePort).WithProtocol(corev1.ProtocolTCP)).
-		WithEnv(workerEnv(p)...).
-		WithEnv(fileEnv(files)...).
-		WithResources(resources(p)).
+		WithResources(resources(p.Requests, p.Limits)).
 		WithLivenessProbe(probe("/healthz").WithPeriodSeconds(10).WithTimeoutSeconds(5).WithFailureThreshold(6)).
 		WithReadinessProbe(probe("/ready").WithPeriodSeconds(2).WithTimeoutSeconds(2).WithFailureThreshold(2)).
 		WithStartupProbe(probe("/healthz").WithPeriodSeconds(1).WithTimeoutSeconds(2).WithFailureThreshold(120))
 	pod := podSpec(h, files).
 		WithTerminationGracePeriodSeconds(60).
-		WithTopologySpreadConstraints(corev1ac.TopologySpreadConstraint().
-			WithMaxSkew(1).WithTopologyKey("kubernetes.io/hostname").WithWhenUnsatisfiable(corev1.ScheduleAnyway).
-			WithLabelSelector(metav1ac.LabelSelector().WithMatchLabels(selector))).
 		WithContainers(worker)
-	if len(p.NodeSelector) > 0 {
-		pod.WithNodeSelector(p.NodeSelector)
-	}
+	place(pod, p.NodeSelector, p.Tolerations)
+	spread(pod, p.Spread, selector)
 	return appsv1ac.Deployment(p.Name, h.Namespace).
 		WithLabels(merge(managed(h.Name), selector)).
 		WithOwnerReferences(o.reference()).
@@ -123,31 +116,10 @@ func workerEnv(p Pool) []*corev1ac.EnvVarApplyConfiguration {
 		// A tenth is left for what the Go runtime does not count.
 		env = append(env, value("GOMEMLIMIT", strconv.FormatInt(m.Value()/10*9, 10)))
 	}
+	for _, e := range p.Env {
+		env = append(env, value(e.Name, e.Value))
+	}
 	return env
-}
-
-func resources(p Pool) *corev1ac.ResourceRequirementsApplyConfiguration {
-	r := corev1ac.ResourceRequirements()
-	if l := p.Requests.list(); l != nil {
-		r.WithRequests(l)
-	}
-	if l := p.Limits.list(); l != nil {
-		r.WithLimits(l)
-	}
-	return r
-}
-
-func (a Amounts) list() corev1.ResourceList {
-	var l corev1.ResourceList
-	for name, q := range map[corev1.ResourceName]*resource.Quantity{corev1.ResourceCPU: a.CPU, corev1.ResourceMemory: a.Memory} {
-		if q != nil {
-			if l == nil {
-				l = corev1.ResourceList{}
-			}
-			l[name] = *q
-		}
-	}
-	return l
 }
 
 func probe(path string) *corev1ac.ProbeApplyConfiguration {

@@ -19,6 +19,7 @@ import (
 	"github.com/myelin-hs/myelin/api/v1alpha1"
 	"github.com/myelin-hs/myelin/controllers/apply"
 	"github.com/myelin-hs/myelin/controllers/desired"
+	"github.com/myelin-hs/myelin/controllers/kubeevent"
 )
 
 // +kubebuilder:rbac:groups=myelin.dev,resources=homeservers;workerpools;eventpersistershards,verbs=get;list;watch
@@ -35,15 +36,16 @@ type Controller struct {
 	// reader is not cached: secrets and pods are read when they are needed, and not kept.
 	reader client.Reader
 	apply  *apply.Applier
+	events *kubeevent.Recorder
 	now    func() time.Time
 	random io.Reader
 }
 
 // Add adds the controller to the manager.
-func Add(m manager.Manager) error {
+func Add(m manager.Manager, events *kubeevent.Recorder) error {
 	c := &Controller{
 		client: m.GetClient(), reader: m.GetAPIReader(), apply: apply.New(m.GetClient(), m.GetAPIReader(), "homeserver"),
-		now: time.Now, random: rand.Reader,
+		events: events, now: time.Now, random: rand.Reader,
 	}
 	return ctrl.NewControllerManagedBy(m).Named("homeserver").
 		// Also for changes of status: one written from a cache that was behind is looked at again when the cache has it.
@@ -68,19 +70,26 @@ func (c *Controller) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	}
 	d := desired.HomeserverOf(&hs)
 	owner := desired.Owner{Kind: "Homeserver", Name: hs.Name, UID: string(hs.UID)}
-	if err := c.createSecrets(ctx, &hs, d, owner); err != nil {
-		return ctrl.Result{}, err
+	paused := v1alpha1.Paused(&hs)
+	if !paused {
+		if err := c.createSecrets(ctx, &hs, d, owner); err != nil {
+			return ctrl.Result{}, err
+		}
 	}
 	seen, err := c.look(ctx, &hs, d)
 	if err != nil {
 		return ctrl.Result{}, err
 	}
 	decided := c.decide(&hs, seen)
-	if err := c.applyServices(ctx, &hs, d, owner); err != nil {
-		return ctrl.Result{}, err
-	}
-	if err := c.applyMigration(ctx, &hs, d, owner, seen, decided); err != nil {
-		return ctrl.Result{}, err
+	if paused {
+		decided.migration = decided.migration.WhilePaused()
+	} else {
+		if err := c.applyServices(ctx, &hs, d, owner); err != nil {
+			return ctrl.Result{}, err
+		}
+		if err := c.applyMigration(ctx, &hs, d, owner, seen, decided); err != nil {
+			return ctrl.Result{}, err
+		}
 	}
 	return apply.Settle(ctrl.Result{RequeueAfter: decided.migration.After}, c.writeStatus(ctx, &hs, seen, decided))
 }
@@ -101,7 +110,7 @@ func (c *Controller) ofSecret(ctx context.Context, o client.Object) []ctrl.Reque
 	}
 	var found []ctrl.Request
 	for i := range list.Items {
-		for _, k := range desired.HomeserverOf(&list.Items[i]).Keys() {
+		for _, k := range desired.HomeserverOf(&list.Items[i]).References() {
 			if k.Secret == o.GetName() {
 				found = append(found, request(o, list.Items[i].Name)...)
 				break

@@ -71,16 +71,9 @@ func replicas(p v1alpha1.WorkerPool) int32 {
 
 // lookAtSecrets reads the keys that the spec names, each Secret once.
 func (c *Controller) lookAtSecrets(ctx context.Context, d desired.Homeserver, s *seen) error {
-	fields := []string{"spec.postgres.secretRef", "spec.redis.secretRef", "spec.internalCredentialSecretRef", "spec.signingKeySecretRef"}
-	if d.RegistrationToken != nil {
-		fields = append(fields, "spec.registration.tokenSecretRef")
-	}
-	if d.RegistrationSharedSecret != nil {
-		fields = append(fields, "spec.registration.sharedSecretRef")
-	}
 	read := map[string]*corev1.Secret{}
 	var contents [][]byte
-	for i, k := range d.Keys() {
+	for _, k := range d.References() {
 		if _, known := read[k.Secret]; !known {
 			var secret corev1.Secret
 			err := c.reader.Get(ctx, client.ObjectKey{Namespace: d.Namespace, Name: k.Secret}, &secret)
@@ -93,15 +86,18 @@ func (c *Controller) lookAtSecrets(ctx context.Context, d desired.Homeserver, s 
 				return fmt.Errorf("read the Secret %s: %w", k.Secret, err)
 			}
 		}
-		key := plan.SecretKey{Field: fields[i], Secret: k.Secret, Key: k.Key}
+		key := plan.SecretKey{Field: k.Field, Secret: k.Secret, Key: k.Key.Key}
 		if secret := read[k.Secret]; secret != nil {
-			key.SecretFound, key.Content = true, secret.Data[k.Key]
+			key.SecretFound, key.Content = true, secret.Data[k.Key.Key]
 		}
 		s.keys = append(s.keys, key)
 		contents = append(contents, key.Content)
 	}
 	if plan.Secrets(s.keys).Is() {
 		credential := read[d.Credential.Secret].Data[d.Credential.Key]
+		if uri := d.Postgres.URI; uri != "" {
+			contents = append(contents, []byte(uri))
+		}
 		s.inputs = desired.Inputs(credential, d.Image, contents...)
 	}
 	return nil

@@ -4,6 +4,8 @@ import (
 	"context"
 
 	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/myelin-hs/myelin/api/v1alpha1"
 	"github.com/myelin-hs/myelin/controllers/desired"
@@ -27,6 +29,14 @@ func (c *Controller) decide(hs *v1alpha1.Homeserver, s *seen) decision {
 	return d
 }
 
+func paused(hs *v1alpha1.Homeserver) *plan.Verdict {
+	if !v1alpha1.Paused(hs) {
+		return nil
+	}
+	v := plan.Paused("Homeserver " + hs.Name)
+	return &v
+}
+
 // writeStatus builds the status anew from what was seen and decided, and writes it if it differs.
 func (c *Controller) writeStatus(ctx context.Context, hs *v1alpha1.Homeserver, s *seen, d decision) error {
 	before := hs.DeepCopy()
@@ -46,6 +56,7 @@ func (c *Controller) writeStatus(ctx context.Context, hs *v1alpha1.Homeserver, s
 		URL:      status.URL,
 	})
 	plan.SetProgress(&status.Conditions, ready, reconciling, stalled, hs.Generation)
+	plan.SetPaused(&status.Conditions, paused(hs), hs.Generation)
 	plan.Set(&status.Conditions, v1alpha1.ConditionSecretsReady, d.secrets, hs.Generation)
 	plan.Set(&status.Conditions, v1alpha1.ConditionDatabaseReady, d.migration.Ready, hs.Generation)
 	plan.Set(&status.Conditions, v1alpha1.ConditionWorkersReady, d.workers, hs.Generation)
@@ -53,5 +64,14 @@ func (c *Controller) writeStatus(ctx context.Context, hs *v1alpha1.Homeserver, s
 	if equality.Semantic.DeepEqual(before.Status, hs.Status) {
 		return nil
 	}
-	return c.apply.Status(ctx, before, hs)
+	if err := c.apply.Status(ctx, before, hs); err != nil {
+		return err
+	}
+	database := func(o *v1alpha1.Homeserver) *metav1.Condition {
+		return meta.FindStatusCondition(o.Status.Conditions, v1alpha1.ConditionDatabaseReady)
+	}
+	if n := plan.MigrationNotice(database(before), database(hs)); n != nil {
+		c.events.Record(hs, *n)
+	}
+	return nil
 }

@@ -153,7 +153,7 @@ func TestWrongDatabaseSecretHeals(t *testing.T) {
 	s.start()
 	s.finish(s.running(), result("DatabaseAuthenticationFailed", "password authentication failed for user \"u\".", ""))
 	c := s.condition(v1alpha1.ConditionDatabaseReady, "False", v1alpha1.ReasonDatabaseAuthenticationFailed)
-	require.Contains(t, c.Message, "spec.postgres.secretRef")
+	require.Contains(t, c.Message, "spec.postgres")
 	s.condition(v1alpha1.ConditionReady, "False", v1alpha1.ReasonDatabaseAuthenticationFailed)
 	s.condition(v1alpha1.ConditionStalled, "True", v1alpha1.ReasonDatabaseAuthenticationFailed)
 	failed := jobs(s)
@@ -302,4 +302,31 @@ func TestReadyWhenEverythingIs(t *testing.T) {
 	require.Nil(t, meta.FindStatusCondition(hs.Status.Conditions, v1alpha1.ConditionReconciling))
 	require.Nil(t, meta.FindStatusCondition(hs.Status.Conditions, v1alpha1.ConditionStalled))
 	require.WithinDuration(t, time.Now(), c.LastTransitionTime.Time, time.Minute)
+}
+
+// A Homeserver whose database is given by its parts is migrated there, and again when a part changes.
+func TestDatabaseByParts(t *testing.T) {
+	t.Parallel()
+	s := newSpace(t)
+	s.create(s.secret("cache", "redis://one"), object(t, homeserverYAML, partsChange("{}")))
+	s.start()
+	c := s.condition(v1alpha1.ConditionSecretsReady, "False", v1alpha1.ReasonSecretMissing)
+	require.Contains(t, c.Message, "spec.postgres.parts.credentialsSecretRef")
+	login := s.secret("login", "")
+	login.Data = map[string][]byte{"username": []byte("m"), "password": []byte("hunter2")}
+	s.create(login)
+	first := s.running()
+	require.Contains(t, first.Spec.Template.Spec.Containers[0].Env, corev1.EnvVar{
+		Name: "MYELIN_POSTGRES_URI", Value: "postgres://db.example:5432/myelin?sslmode=require",
+	})
+	s.finish(first, result("Migrated", "", "db-1"))
+	s.condition(v1alpha1.ConditionDatabaseReady, "True", v1alpha1.ReasonMigrated)
+
+	var hs v1alpha1.Homeserver
+	s.get("demo", &hs)
+	patch := []byte(`{"spec":{"postgres":{"parts":{"port":6432}}}}`)
+	require.NoError(t, cluster.Patch(t.Context(), &hs, client.RawPatch("application/merge-patch+json", patch)))
+	second := s.running()
+	require.NotEqual(t, first.Labels["myelin.dev/inputs"], second.Labels["myelin.dev/inputs"])
+	require.True(t, hasArg(second, "--database-id=db-1"))
 }

@@ -20,6 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/myelin-hs/myelin/controllers/homeserver"
+	"github.com/myelin-hs/myelin/controllers/kubeevent"
 	"github.com/myelin-hs/myelin/controllers/persistershard"
 	"github.com/myelin-hs/myelin/controllers/workerpool"
 	"github.com/myelin-hs/myelin/pkg/telemetry"
@@ -121,7 +122,12 @@ func Run(ctx context.Context, config *rest.Config, o Options) error {
 	if ask == nil {
 		ask = persistershard.AskService()
 	}
-	if err := errors.Join(homeserver.Add(m), workerpool.Add(m), persistershard.Add(m, ask)); err != nil {
+	events, stop, err := kubeevent.New(ctx, config, m.GetHTTPClient(), m.GetScheme())
+	if err != nil {
+		return fmt.Errorf("operator: %w", err)
+	}
+	defer stop()
+	if err := errors.Join(homeserver.Add(m, events), workerpool.Add(m), persistershard.Add(m, ask, events)); err != nil {
 		return fmt.Errorf("operator: %w", err)
 	}
 	if err := m.Start(ctx); err != nil {

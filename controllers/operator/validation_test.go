@@ -73,6 +73,23 @@ func mergePatch(o, change map[string]any) map[string]any {
 	return o
 }
 
+// partsChange puts the database's parts, with a change, in the place of its URI.
+func partsChange(change string) string {
+	var parts, c map[string]any
+	for text, into := range map[string]*map[string]any{
+		`{host: db.example, database: myelin, credentialsSecretRef: {name: login}}`: &parts, change: &c,
+	} {
+		if err := yaml.Unmarshal([]byte(text), into); err != nil {
+			panic(err)
+		}
+	}
+	text, err := json.Marshal(map[string]any{"spec": map[string]any{"postgres": map[string]any{"secretRef": nil, "parts": mergePatch(parts, c)}}})
+	if err != nil {
+		panic(err)
+	}
+	return string(text)
+}
+
 // Each rule has an example that it accepts and one that it refuses, with a sentence that names the field.
 func TestValidationOfNewObjects(t *testing.T) {
 	t.Parallel()
@@ -91,7 +108,39 @@ func TestValidationOfNewObjects(t *testing.T) {
 		"hs server name port no number": {base: homeserverYAML, change: `{spec: {serverName: "example.org:65536"}}`, refusal: []string{"spec.serverName", "port"}},
 		"hs image blank":                {base: homeserverYAML, change: `{spec: {image: "a b"}}`, refusal: []string{"spec.image", "without blanks"}},
 		"hs no database":                {base: homeserverYAML, change: `{spec: {postgres: null}}`, refusal: []string{"spec.postgres", "Required"}},
-		"hs no redis":                   {base: homeserverYAML, change: `{spec: {redis: null}}`, refusal: []string{"spec.redis", "Required"}},
+		"hs image digest":               {base: homeserverYAML, change: `{spec: {image: "registry.example:5000/myelin:1@sha256:` + strings.Repeat("0a", 32) + `"}}`},
+		"hs image digest short": {base: homeserverYAML, change: `{spec: {image: "registry.example/myelin@sha256:0a"}}`,
+			refusal: []string{"spec.image", "64 hex digits"}},
+		"hs image long":   {base: homeserverYAML, change: `{spec: {image: "` + strings.Repeat("a", 513) + `"}}`, refusal: []string{"spec.image", "512"}},
+		"hs image empty":  {base: homeserverYAML, change: `{spec: {image: ""}}`, refusal: []string{"spec.image", "at least 1"}},
+		"hs pull secrets": {base: homeserverYAML, change: `{spec: {imagePullSecrets: [{name: a}, {name: b}]}}`},
+		"hs pull secret twice": {base: homeserverYAML, change: `{spec: {imagePullSecrets: [{name: a}, {name: a}]}}`,
+			refusal: []string{"spec.imagePullSecrets[1]", "Duplicate"}},
+		"hs pull secret without name": {base: homeserverYAML, change: `{spec: {imagePullSecrets: [{name: ""}]}}`,
+			refusal: []string{"spec.imagePullSecrets[0].name", "at least 1"}},
+
+		"hs database parts": {base: homeserverYAML, change: partsChange(`{}`)},
+		"hs database all parts": {base: homeserverYAML,
+			change: partsChange(`{port: 6432, sslMode: verify-full, credentialsSecretRef: {name: login, usernameKey: user, passwordKey: pass}}`)},
+		"hs database uri and parts": {base: homeserverYAML, change: `{spec: {postgres: {parts: {host: h, database: d, credentialsSecretRef: {name: s}}}}}`,
+			refusal: []string{"spec.postgres", "either secretRef"}},
+		"hs database neither": {base: homeserverYAML, change: `{spec: {postgres: {secretRef: null, caSecretRef: {name: a, key: b}}}}`,
+			refusal: []string{"spec.postgres", "either secretRef"}},
+		"hs database ca":          {base: homeserverYAML, change: `{spec: {postgres: {caSecretRef: {name: db-ca, key: ca.crt}}}}`},
+		"hs database ca no key":   {base: homeserverYAML, change: `{spec: {postgres: {caSecretRef: {name: db-ca}}}}`, refusal: []string{"spec.postgres.caSecretRef.key", "Required"}},
+		"hs database no host":     {base: homeserverYAML, change: partsChange(`{host: null}`), refusal: []string{"spec.postgres.parts.host", "Required"}},
+		"hs database hosts":       {base: homeserverYAML, change: partsChange(`{host: "a,b"}`), refusal: []string{"spec.postgres.parts.host", "one name"}},
+		"hs database socket":      {base: homeserverYAML, change: partsChange(`{host: /run/postgresql}`), refusal: []string{"spec.postgres.parts", "share no socket"}},
+		"hs database port 0":      {base: homeserverYAML, change: partsChange(`{port: 0}`), refusal: []string{"spec.postgres.parts.port", "greater than or equal to 1"}},
+		"hs database port 65536":  {base: homeserverYAML, change: partsChange(`{port: 65536}`), refusal: []string{"spec.postgres.parts.port", "less than or equal to 65535"}},
+		"hs database no name":     {base: homeserverYAML, change: partsChange(`{database: null}`), refusal: []string{"spec.postgres.parts.database", "Required"}},
+		"hs database name long":   {base: homeserverYAML, change: partsChange(`{database: ` + strings.Repeat("d", 64) + `}`), refusal: []string{"spec.postgres.parts.database", "63"}},
+		"hs database ssl mode":    {base: homeserverYAML, change: partsChange(`{sslMode: prefer}`), refusal: []string{"spec.postgres.parts.sslMode", "prefer"}},
+		"hs database nobody":      {base: homeserverYAML, change: partsChange(`{credentialsSecretRef: null}`), refusal: []string{"spec.postgres.parts.credentialsSecretRef", "Required"}},
+		"hs migration":            {base: homeserverYAML, change: `{spec: {migration: {tolerations: [{operator: Exists}], nodeSelector: {a: b}, resources: {limits: {memory: 1Gi}}}}}`},
+		"hs migration toleration": {base: homeserverYAML, change: `{spec: {migration: {tolerations: [{}]}}}`, refusal: []string{"spec.migration.tolerations[0]", "must be Exists"}},
+
+		"hs no redis": {base: homeserverYAML, change: `{spec: {redis: null}}`, refusal: []string{"spec.redis", "Required"}},
 		"hs secret without name": {base: homeserverYAML, change: `{spec: {postgres: {secretRef: {name: null}}}}`,
 			refusal: []string{"spec.postgres.secretRef.name", "Required"}},
 		"hs longest name": {base: homeserverYAML, change: `{metadata: {name: "` + strings.Repeat("a", 38) + `"}}`},
@@ -133,6 +182,30 @@ func TestValidationOfNewObjects(t *testing.T) {
 		"wp log level":    {base: poolYAML, change: `{spec: {logLevel: loud}}`, refusal: []string{"spec.logLevel", "loud"}},
 		"wp connections":  {base: poolYAML, change: `{spec: {maxConnections: 1}}`, refusal: []string{"spec.maxConnections", "greater than or equal to 2"}},
 
+		"wp connections most": {base: poolYAML, change: `{spec: {maxConnections: 501}}`, refusal: []string{"spec.maxConnections", "less than or equal to 500"}},
+		"wp env":              {base: poolYAML, change: `{spec: {env: [{name: HTTPS_PROXY, value: "http://proxy.example:3128"}, {name: EMPTY}]}}`},
+		"wp env twice":        {base: poolYAML, change: `{spec: {env: [{name: A}, {name: A}]}}`, refusal: []string{"spec.env[1]", "Duplicate"}},
+		"wp env name":         {base: poolYAML, change: `{spec: {env: [{name: "A B"}]}}`, refusal: []string{"spec.env[0].name", "should match"}},
+		"wp env setting":      {base: poolYAML, change: `{spec: {env: [{name: MYELIN_ROLES, value: all}]}}`, refusal: []string{"spec.env[0]", "the operator sets them"}},
+		"wp env database":     {base: poolYAML, change: `{spec: {env: [{name: PGHOST, value: other}]}}`, refusal: []string{"spec.env[0]", "the operator sets them"}},
+		"wp env memory":       {base: poolYAML, change: `{spec: {env: [{name: GOMEMLIMIT, value: "1"}]}}`, refusal: []string{"spec.env[0]", "the operator sets them"}},
+		"wp env long":         {base: poolYAML, change: `{spec: {env: [{name: A, value: "` + strings.Repeat("v", 4097) + `"}]}}`, refusal: []string{"spec.env[0].value", "4096"}},
+		"wp node selector":    {base: poolYAML, change: `{spec: {nodeSelector: {disk: "` + strings.Repeat("v", 64) + `"}}}`, refusal: []string{"spec.nodeSelector.disk", "63"}},
+		"wp tolerations": {base: poolYAML,
+			change: `{spec: {tolerations: [{operator: Exists}, {key: a, value: b}, {key: a, operator: Exists, effect: NoExecute, tolerationSeconds: 60}]}}`},
+		"wp toleration operator": {base: poolYAML, change: `{spec: {tolerations: [{key: a, operator: Like}]}}`, refusal: []string{"spec.tolerations[0].operator", "Like"}},
+		"wp toleration value": {base: poolYAML, change: `{spec: {tolerations: [{key: a, operator: Exists, value: b}]}}`,
+			refusal: []string{"spec.tolerations[0]", "value must be left out"}},
+		"wp toleration key": {base: poolYAML, change: `{spec: {tolerations: [{value: b}]}}`, refusal: []string{"spec.tolerations[0]", "must be Exists when key is left out"}},
+		"wp toleration seconds": {base: poolYAML, change: `{spec: {tolerations: [{key: a, effect: NoSchedule, tolerationSeconds: 1}]}}`,
+			refusal: []string{"spec.tolerations[0]", "only used when effect is NoExecute"}},
+		"wp toleration effect": {base: poolYAML, change: `{spec: {tolerations: [{key: a, effect: Never}]}}`, refusal: []string{"spec.tolerations[0].effect", "Never"}},
+		"wp spread":            {base: poolYAML, change: `{spec: {topologySpread: [{topologyKey: zone, maxSkew: 2, whenUnsatisfiable: DoNotSchedule}]}}`},
+		"wp spread none":       {base: poolYAML, change: `{spec: {topologySpread: []}}`},
+		"wp spread twice":      {base: poolYAML, change: `{spec: {topologySpread: [{topologyKey: zone}, {topologyKey: zone}]}}`, refusal: []string{"spec.topologySpread[1]", "Duplicate"}},
+		"wp spread skew":       {base: poolYAML, change: `{spec: {topologySpread: [{topologyKey: zone, maxSkew: 0}]}}`, refusal: []string{"spec.topologySpread[0].maxSkew", "greater than or equal to 1"}},
+		"wp spread else":       {base: poolYAML, change: `{spec: {topologySpread: [{topologyKey: zone, whenUnsatisfiable: Cry}]}}`, refusal: []string{"spec.topologySpread[0].whenUnsatisfiable", "Cry"}},
+
 		"eps":            {base: shardYAML},
 		"eps two digits": {base: shardYAML, change: `{metadata: {name: demo-63}, spec: {shard: 63}}`},
 		"eps other name": {base: shardYAML, change: `{metadata: {name: demo-7}}`, refusal: []string{"metadata.name", "as in demo-07"}},
@@ -161,18 +234,27 @@ func TestValidationOfChanges(t *testing.T) {
 	for _, text := range []string{homeserverYAML, poolYAML, shardYAML} {
 		s.create(object(t, text, "{}"))
 	}
+	s.create(object(t, homeserverYAML, `{metadata: {name: keyed}, spec: {shards: 32, signingKeySecretRef: {name: a, key: b}}}`))
+	const keyedYAML = "{apiVersion: myelin.dev/v1alpha1, kind: Homeserver, metadata: {name: keyed}}"
 	for name, test := range map[string]struct {
 		base, change string
 		refusal      []string
 	}{
-		"image":           {base: homeserverYAML, change: `{spec: {image: "registry.example/myelin:2"}}`},
-		"server name":     {base: homeserverYAML, change: `{spec: {serverName: example.com}}`, refusal: []string{"spec.serverName", "cannot be changed"}},
-		"shards":          {base: homeserverYAML, change: `{spec: {shards: 32}}`, refusal: []string{"spec.shards", "cannot be changed"}},
-		"database secret": {base: homeserverYAML, change: `{spec: {postgres: {secretRef: {name: other}}}}`},
-		"replicas":        {base: poolYAML, change: `{spec: {replicas: 5}}`},
-		"roles":           {base: poolYAML, change: `{spec: {roles: [persister, sync]}}`},
-		"homeserver":      {base: poolYAML, change: `{spec: {homeserverRef: {name: other}}}`, refusal: []string{"spec.homeserverRef", "cannot be changed"}},
-		"shard":           {base: shardYAML, change: `{spec: {shard: 8}}`, refusal: []string{"spec", "cannot be changed"}},
+		"image":               {base: homeserverYAML, change: `{spec: {image: "registry.example/myelin:2"}}`},
+		"server name":         {base: homeserverYAML, change: `{spec: {serverName: example.com}}`, refusal: []string{"spec.serverName", "cannot be changed"}},
+		"shards":              {base: homeserverYAML, change: `{spec: {shards: 32}}`, refusal: []string{"spec.shards", "cannot be changed"}},
+		"server name removed": {base: homeserverYAML, change: `{spec: {serverName: null}}`, refusal: []string{"spec.serverName", "Required"}},
+		"shards removed":      {base: keyedYAML, change: `{spec: {shards: null}}`, refusal: []string{"spec.shards", "cannot be changed"}},
+		"signing key moved":   {base: keyedYAML, change: `{spec: {signingKeySecretRef: {name: other}}}`},
+		"signing key removed": {base: keyedYAML, change: `{spec: {signingKeySecretRef: null}}`, refusal: []string{"spec", "signingKeySecretRef cannot be removed"}},
+		"signing key named":   {base: homeserverYAML, change: `{spec: {signingKeySecretRef: {name: demo-signing-key, key: signing.key}}}`},
+		"database by parts":   {base: homeserverYAML, change: partsChange(`{}`)},
+		"shard's homeserver":  {base: shardYAML, change: `{spec: {homeserverRef: {name: other}}}`, refusal: []string{"spec", "cannot be changed"}},
+		"database secret":     {base: homeserverYAML, change: `{spec: {postgres: {secretRef: {name: other}}}}`},
+		"replicas":            {base: poolYAML, change: `{spec: {replicas: 5}}`},
+		"roles":               {base: poolYAML, change: `{spec: {roles: [persister, sync]}}`},
+		"homeserver":          {base: poolYAML, change: `{spec: {homeserverRef: {name: other}}}`, refusal: []string{"spec.homeserverRef", "cannot be changed"}},
+		"shard":               {base: shardYAML, change: `{spec: {shard: 8}}`, refusal: []string{"spec", "cannot be changed"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -209,6 +291,16 @@ func TestDefaults(t *testing.T) {
 	require.Equal(t, int32(1), *wp.Spec.Replicas)
 	require.Equal(t, "512Mi", wp.Spec.Resources.Limits.Memory.String())
 	require.Equal(t, "info", wp.Spec.LogLevel)
+	require.Equal(t, []v1alpha1.TopologySpread{{TopologyKey: "kubernetes.io/hostname", MaxSkew: 1, WhenUnsatisfiable: "ScheduleAnyway"}}, wp.Spec.TopologySpread)
+	require.Equal(t, "256Mi", hs.Spec.Migration.Resources.Limits.Memory.String())
+
+	s.create(object(t, homeserverYAML, `{metadata: {name: parts}, `+partsChange(`{}`)[1:]))
+	s.get("parts", &hs)
+	require.Nil(t, hs.Spec.Postgres.SecretRef)
+	require.Equal(t, v1alpha1.PostgresParts{
+		Host: "db.example", Port: 5432, Database: "myelin", SSLMode: v1alpha1.SSLRequire,
+		CredentialsSecretRef: v1alpha1.CredentialsSecretRef{Name: "login", UsernameKey: "username", PasswordKey: "password"},
+	}, *hs.Spec.Postgres.Parts)
 }
 
 func TestSampleIsAccepted(t *testing.T) {

@@ -5,6 +5,7 @@ package persistershard
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"sync"
 	"time"
@@ -21,6 +22,8 @@ import (
 	"github.com/myelin-hs/myelin/api/v1alpha1"
 	"github.com/myelin-hs/myelin/controllers/apply"
 	"github.com/myelin-hs/myelin/controllers/desired"
+	"github.com/myelin-hs/myelin/controllers/kubeevent"
+	"github.com/myelin-hs/myelin/controllers/plan"
 	"github.com/myelin-hs/myelin/pkg/admin"
 )
 
@@ -46,7 +49,7 @@ func AskService() Asker {
 }
 
 // +kubebuilder:rbac:groups=myelin.dev,resources=homeservers;workerpools,verbs=get;list;watch
-// +kubebuilder:rbac:groups=myelin.dev,resources=eventpersistershards,verbs=get;list;watch;create
+// +kubebuilder:rbac:groups=myelin.dev,resources=eventpersistershards,verbs=get;list;watch;create;patch
 // +kubebuilder:rbac:groups=myelin.dev,resources=eventpersistershards/status,verbs=patch
 // +kubebuilder:rbac:groups="",resources=secrets,verbs=get
 
@@ -55,6 +58,7 @@ type Controller struct {
 	client client.Client
 	reader client.Reader
 	apply  *apply.Applier
+	events *kubeevent.Recorder
 	ask    Asker
 
 	mu    sync.Mutex
@@ -65,16 +69,18 @@ type Controller struct {
 type link struct {
 	credential string // empty: to be read
 	failures   int    // in a row
+	// workers as they told last; nil: they have not yet.
+	workers *plan.Members
 }
 
 // Add adds the controller to the manager.
-func Add(m manager.Manager, ask Asker) error {
+func Add(m manager.Manager, ask Asker, events *kubeevent.Recorder) error {
 	c := &Controller{
 		client: m.GetClient(), reader: m.GetAPIReader(), apply: apply.New(m.GetClient(), m.GetAPIReader(), "persistershard"),
-		ask: ask, links: map[types.NamespacedName]*link{},
+		events: events, ask: ask, links: map[types.NamespacedName]*link{},
 	}
 	return ctrl.NewControllerManagedBy(m).Named("persistershard").
-		For(&v1alpha1.Homeserver{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		For(&v1alpha1.Homeserver{}, builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}))).
 		// Also after its own writes of status: one written from a cache that was behind is looked at again.
 		Owns(&v1alpha1.EventPersisterShard{}).
 		Watches(&v1alpha1.WorkerPool{}, handler.EnqueueRequestsFromMapFunc(ofPool)).
@@ -95,14 +101,16 @@ func (c *Controller) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	if err := c.createMissing(ctx, &hs, s); err != nil {
-		return ctrl.Result{}, err
+	if !v1alpha1.Paused(&hs) {
+		if err := errors.Join(c.adoptOrphans(ctx, &hs, s), c.createMissing(ctx, &hs, s)); err != nil {
+			return apply.Settle(ctrl.Result{}, err)
+		}
 	}
 	if !s.serving {
 		c.forget(req.NamespacedName)
 		return apply.Settle(ctrl.Result{}, c.writeUnknown(ctx, s, nil))
 	}
-	status, failures, err := c.question(ctx, &hs)
+	status, workers, failures, err := c.question(ctx, &hs)
 	switch {
 	case err == nil:
 	case failures < patience:
@@ -119,7 +127,7 @@ func (c *Controller) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 			after = pollSoon
 		}
 	}
-	return apply.Settle(ctrl.Result{RequeueAfter: after}, c.writeStatus(ctx, s, status))
+	return apply.Settle(ctrl.Result{RequeueAfter: after}, c.writeStatus(ctx, &hs, s, status, workers))
 }
 
 func ofPool(_ context.Context, o client.Object) []ctrl.Request {

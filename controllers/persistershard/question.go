@@ -11,12 +11,14 @@ import (
 
 	"github.com/myelin-hs/myelin/api/v1alpha1"
 	"github.com/myelin-hs/myelin/controllers/desired"
+	"github.com/myelin-hs/myelin/controllers/plan"
 	"github.com/myelin-hs/myelin/pkg/admin"
 )
 
 // question asks a homeserver's workers, and counts failures in a row. The credential is read again after a failure, for it
-// may have been changed. One Homeserver is never reconciled twice at a time.
-func (c *Controller) question(ctx context.Context, hs *v1alpha1.Homeserver) (told admin.Status, failures int, err error) {
+// may have been changed. Who drains is remembered from answer to answer, and told as Events. One Homeserver is never
+// reconciled twice at a time.
+func (c *Controller) question(ctx context.Context, hs *v1alpha1.Homeserver) (told admin.Status, workers *plan.Members, failures int, err error) {
 	name := client.ObjectKeyFromObject(hs)
 	c.mu.Lock()
 	l := c.links[name]
@@ -37,10 +39,13 @@ func (c *Controller) question(ctx context.Context, hs *v1alpha1.Homeserver) (tol
 	if err != nil {
 		l.credential = ""
 		l.failures++
-		return admin.Status{}, l.failures, err
+		return admin.Status{}, nil, l.failures, err
 	}
 	l.failures = 0
-	return told, 0, nil
+	before := l.workers
+	l.workers = plan.MembersOf(told, before)
+	c.events.Record(hs, l.workers.Drains(before)...)
+	return told, l.workers, 0, nil
 }
 
 func (c *Controller) credential(ctx context.Context, hs *v1alpha1.Homeserver) (string, error) {

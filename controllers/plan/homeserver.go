@@ -77,7 +77,7 @@ func Shards(total int32, seen []metav1.ConditionStatus) (Verdict, *v1alpha1.Shar
 	case s.Claimed >= total:
 		return yes(v1alpha1.ReasonShardsClaimed, "Every shard is claimed by a worker."), s
 	case known == 0:
-		return unknown(v1alpha1.ReasonStatusUnknown, "No worker has told yet who owns the shards."), s
+		return unknown(v1alpha1.ReasonStatusUnknown, "No worker has told yet who owns the shards: wait, or look at the WorkerPools."), s
 	default:
 		return no(v1alpha1.ReasonShardsUnclaimed, fmt.Sprintf(
 			"%d of %d shards are claimed: rooms in the others cannot be written to for the moment; see kubectl myelin status.", s.Claimed, total)), s
@@ -117,7 +117,7 @@ func Homeserver(in HomeserverSeen) (ready Verdict, reconciling, stalled *Verdict
 	case !ready.Is():
 		reconciling = &ready
 	case !in.AllReady:
-		reconciling = &Verdict{Reason: v1alpha1.ReasonReplicasNotReady, Message: "Some workers are not ready yet."}
+		reconciling = &Verdict{Reason: v1alpha1.ReasonReplicasNotReady, Message: "Some workers are not ready yet: wait, or look at the WorkerPools."}
 	}
 	return ready, reconciling, stalled
 }

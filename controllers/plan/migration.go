@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/myelin-hs/myelin/api/v1alpha1"
 )
@@ -89,12 +91,12 @@ func Migration(in MigrationSeen) MigrationDecision {
 	a := in.Newest
 	if a == nil {
 		return MigrationDecision{Start: 1, After: watchRunning,
-			Ready: unknown(v1alpha1.ReasonMigrationRunning, "The migration Job verifies the database and brings its schema up to date.")}
+			Ready: unknown(v1alpha1.ReasonMigrationRunning, "The migration Job verifies the database and brings its schema up to date: wait for it.")}
 	}
 	if !a.Finished {
-		message := fmt.Sprintf("The migration Job verifies the database and brings its schema up to date (attempt %d).", a.Number)
+		message := fmt.Sprintf("The migration Job verifies the database and brings its schema up to date: wait for it (attempt %d).", a.Number)
 		if a.Waiting != "" {
-			message = "The pod of the migration Job does not start: " + shorten(a.Waiting)
+			message = "The pod of the migration Job does not start; mend spec.image, spec.imagePullSecrets or spec.migration: " + sentence(a.Waiting)
 		}
 		return MigrationDecision{After: watchRunning, Ready: unknown(v1alpha1.ReasonMigrationRunning, message)}
 	}
@@ -135,13 +137,19 @@ func backoff(attempt int) time.Duration {
 // advice adds what to do to what went wrong.
 func advice(r Result) string {
 	todo := map[string]string{
-		v1alpha1.ReasonDatabaseUnreachable:          "Mend the host and port in the secret that spec.postgres.secretRef names, or the database.",
-		v1alpha1.ReasonDatabaseAuthenticationFailed: "Mend the user and password in the secret that spec.postgres.secretRef names.",
-		v1alpha1.ReasonDatabaseIdentityChanged:      "Point the secret that spec.postgres.secretRef names back at this homeserver's database; nothing was written to the other.",
-		v1alpha1.ReasonDatabaseClaimed:              "Give this Homeserver a database of its own: the one that the secret names is another's.",
+		v1alpha1.ReasonDatabaseUnreachable:          "Mend the host and port that spec.postgres names, or the database.",
+		v1alpha1.ReasonDatabaseAuthenticationFailed: "Mend the user and password in the Secret that spec.postgres names.",
+		v1alpha1.ReasonDatabaseIdentityChanged:      "Point spec.postgres, or the Secret that it names, back at this homeserver's database; nothing was written to the other.",
+		v1alpha1.ReasonDatabaseClaimed:              "Give this Homeserver a database of its own: the one that spec.postgres names is another's.",
 		v1alpha1.ReasonMigrationFailed:              "Look at the logs of the migration Job's pod.",
 	}[r.Reason]
-	return strings.TrimSuffix(shorten(r.Message), ".") + ". " + todo
+	first, size := utf8.DecodeRuneInString(r.Message)
+	return sentence(string(unicode.ToUpper(first))+r.Message[size:]) + " " + todo
+}
+
+// sentence is what somebody else said, shortened, with a full stop.
+func sentence(s string) string {
+	return strings.TrimRight(shorten(strings.TrimSpace(s)), ".") + "."
 }
 
 func shorten(s string) string {

@@ -37,7 +37,7 @@ func Pool(name string, hs *HomeserverForPool, exists bool) (PoolAction, *Verdict
 	if hs.Observed && hs.Verified {
 		return PoolApply, nil
 	}
-	message := fmt.Sprintf("The database of Homeserver %q is not verified yet.", name)
+	message := fmt.Sprintf("The database of Homeserver %q is not verified yet: wait, or look at its condition DatabaseReady.", name)
 	if hs.Reason != "" {
 		message = fmt.Sprintf("The database of Homeserver %q is not verified (%s): see its condition DatabaseReady.", name, hs.Reason)
 	}
@@ -60,7 +60,7 @@ type DeploymentSeen struct {
 func PoolReady(desired int32, waiting *Verdict, d *DeploymentSeen) (ready Verdict, reconciling, stalled *Verdict) {
 	if d == nil {
 		if waiting == nil {
-			v := no(v1alpha1.ReasonRollingOut, "The Deployment is being made.")
+			v := no(v1alpha1.ReasonRollingOut, "The Deployment is being made: wait for it.")
 			waiting = &v
 		}
 		return *waiting, waiting, nil
@@ -69,12 +69,12 @@ func PoolReady(desired int32, waiting *Verdict, d *DeploymentSeen) (ready Verdic
 	reconciling = waiting
 	switch {
 	case d.Stuck != "":
-		ready = no(v1alpha1.ReasonRolloutStuck, count+": "+shorten(d.Stuck))
+		ready = no(v1alpha1.ReasonRolloutStuck, count+"; look at the pool's pods: "+sentence(d.Stuck))
 		return ready, nil, &ready
 	case d.Failure != "":
-		ready = no(v1alpha1.ReasonReplicasNotReady, count+": "+shorten(d.Failure))
+		ready = no(v1alpha1.ReasonReplicasNotReady, count+"; look at the namespace's quotas and policies: "+sentence(d.Failure))
 	case d.Ready < desired:
-		ready = no(v1alpha1.ReasonReplicasNotReady, count+".")
+		ready = no(v1alpha1.ReasonReplicasNotReady, count+": wait, or look at the pods of the others.")
 	case !d.Observed || d.Updated < desired || d.Replicas > d.Updated:
 		ready = yes(v1alpha1.ReasonRollingOut, count+"; older ones are being replaced or stopped.")
 		if reconciling == nil {
@@ -93,7 +93,7 @@ func PoolReady(desired int32, waiting *Verdict, d *DeploymentSeen) (ready Verdic
 
 // Refused is the verdict for a pool whose Deployment the API server finds invalid.
 func Refused(why string) Verdict {
-	return no(v1alpha1.ReasonDeploymentRefused, "The API server refuses the pool's Deployment; mend the spec: "+shorten(why))
+	return no(v1alpha1.ReasonDeploymentRefused, "The API server refuses the pool's Deployment; mend the spec: "+sentence(why))
 }
 
 // NameTaken is the verdict for an object whose name another controller's object has.

@@ -11,11 +11,11 @@ import (
 func Shard(s *admin.Shard) Verdict {
 	switch {
 	case s == nil:
-		return unknown(v1alpha1.ReasonStatusUnknown, "The workers do not know this shard.")
+		return unknown(v1alpha1.ReasonStatusUnknown, "The workers do not know this shard: delete it if its number is not below the Homeserver's spec.shards, or wait for a worker that knows it.")
 	case s.Owner == 0:
-		return no(v1alpha1.ReasonUnowned, "No worker owns the shard: its rooms cannot be written to until a worker with the role persister is ready.")
+		return no(v1alpha1.ReasonUnowned, "No worker owns the shard, so its rooms cannot be written to: scale up a WorkerPool with the role persister, or look at why none of its workers is ready.")
 	case !s.Claimed:
-		return no(v1alpha1.ReasonUnclaimed, fmt.Sprintf("The shard was given to %s, which has not taken it up yet.", s.OwnerPod))
+		return no(v1alpha1.ReasonUnclaimed, fmt.Sprintf("The shard was given to %s, which has not taken it up yet: wait, or look at that pod.", s.OwnerPod))
 	default:
 		return yes(v1alpha1.ReasonClaimed, "The shard's rooms are written by "+s.OwnerPod+".")
 	}
@@ -23,9 +23,9 @@ func Shard(s *admin.Shard) Verdict {
 
 // ShardUnreported is the verdict while no worker answers.
 func ShardUnreported(err error) Verdict {
-	message := "No worker is ready that could tell who owns the shard."
+	message := "No worker is ready that could tell who owns the shard: look at the WorkerPools."
 	if err != nil {
-		message = "No worker could be asked who owns the shard: the last known owner is shown."
+		message = "No worker could be asked who owns the shard, so the last known owner is shown: look at the operator's log and the workers' pods."
 	}
 	return unknown(v1alpha1.ReasonStatusUnknown, message)
 }

@@ -61,6 +61,9 @@ func (c *Controller) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return ctrl.Result{}, err
 	}
 	action, waiting := plan.Pool(wp.Spec.HomeserverRef.Name, s.forPool(), s.deployment != nil)
+	if s.paused(&wp) != nil {
+		action = plan.PoolHold
+	}
 	err = c.carryOut(ctx, &wp, s, action)
 	var stuck *plan.Verdict // until somebody changes something
 	switch {

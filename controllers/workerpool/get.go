@@ -39,6 +39,21 @@ func (c *Controller) look(ctx context.Context, wp *v1alpha1.WorkerPool) (*seen, 
 	return s, nil
 }
 
+// paused is the verdict for a pool that is paused by itself or with its Homeserver; nil: it is not.
+func (s *seen) paused(wp *v1alpha1.WorkerPool) *plan.Verdict {
+	var object string
+	switch {
+	case v1alpha1.Paused(wp):
+		object = "WorkerPool " + wp.Name
+	case s.homeserver != nil && v1alpha1.Paused(s.homeserver):
+		object = "Homeserver " + s.homeserver.Name
+	default:
+		return nil
+	}
+	v := plan.Paused(object)
+	return &v
+}
+
 // forPool is what the plan needs of the Homeserver.
 func (s *seen) forPool() *plan.HomeserverForPool {
 	if s.homeserver == nil {

@@ -27,6 +27,7 @@ func (c *Controller) writeStatus(ctx context.Context, wp *v1alpha1.WorkerPool, s
 		ready, stalled = *stuck, stuck
 	}
 	plan.SetProgress(&status.Conditions, ready, reconciling, stalled, wp.Generation)
+	plan.SetPaused(&status.Conditions, s.paused(wp), wp.Generation)
 	if equality.Semantic.DeepEqual(before.Status, wp.Status) {
 		return nil
 	}

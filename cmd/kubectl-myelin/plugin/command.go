@@ -2,9 +2,10 @@ package plugin
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -13,7 +14,7 @@ import (
 
 // Main runs the command line and returns the exit code.
 func Main(ctx context.Context, args []string, out, errs io.Writer) int {
-	return run(ctx, args, out, errs, connect)
+	return run(ctx, args, out, errs, connect, open)
 }
 
 // A connector reaches a homeserver's admin API. The returned function ends the connection.
@@ -32,10 +33,11 @@ type session struct {
 	output  string
 	out     io.Writer
 	connect connector
+	open    opener
 }
 
-func run(ctx context.Context, args []string, out, errs io.Writer, c connector) int {
-	s := &session{out: out, connect: c}
+func run(ctx context.Context, args []string, out, errs io.Writer, c connector, o opener) int {
+	s := &session{out: out, connect: c, open: o}
 	root := &cobra.Command{
 		Use:           "kubectl-myelin",
 		Short:         "Look at and steer a Myelin homeserver",
@@ -49,8 +51,8 @@ func run(ctx context.Context, args []string, out, errs io.Writer, c connector) i
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		PersistentPreRunE: func(*cobra.Command, []string) error {
-			if s.output != "" && s.output != "json" {
-				return usageError(fmt.Errorf("-o %s: json is the only other format", s.output))
+			if s.output != "" && !slices.Contains(outputs, s.output) {
+				return usageError(fmt.Errorf("-o %s: the formats are %s", s.output, strings.Join(outputs, ", ")))
 			}
 			return nil
 		},
@@ -60,9 +62,10 @@ func run(ctx context.Context, args []string, out, errs io.Writer, c connector) i
 	flags.StringVar(&s.kubeconfig, "kubeconfig", "", "kubeconfig file (default $KUBECONFIG, then ~/.kube/config)")
 	flags.StringVar(&s.context, "context", "", "context in the kubeconfig")
 	flags.StringVar(&s.homeserver, "homeserver", "", "name of the Homeserver (default the only one in the namespace)")
-	flags.StringVarP(&s.output, "output", "o", "", "json, or empty for a table")
+	flags.StringVarP(&s.output, "output", "o", "", strings.Join(outputs, ", ")+", or empty for a table")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError(err) })
-	root.AddCommand(statusCommand(s), failoverCommand(s), drainCommand(s))
+	root.AddCommand(statusCommand(s), shardsCommand(s), workersCommand(s), topCommand(s), failoverCommand(s), drainCommand(s), logsCommand(s))
+	s.complete(root)
 	root.SetArgs(args)
 	root.SetOut(out)
 	root.SetErr(errs)
@@ -85,17 +88,6 @@ func (s *session) with(ctx context.Context, f func(api, admin.Status) error) err
 		return err
 	}
 	return f(client, status)
-}
-
-// print writes v as JSON if that was asked for, else the text.
-func (s *session) print(v any, text string) error {
-	if s.output != "json" {
-		_, err := fmt.Fprintln(s.out, text)
-		return err
-	}
-	e := json.NewEncoder(s.out)
-	e.SetIndent("", "  ")
-	return e.Encode(v)
 }
 
 // exactArgs is cobra's, with our exit code.

@@ -64,7 +64,7 @@ func command(t *testing.T, w *workers, args ...string) (code int, out, errs stri
 			return nil, nil, unreachableError(errors.New("no worker could be reached"))
 		}
 		return w, func() {}, nil
-	})
+	}, nil)
 	return code, o.String(), e.String()
 }
 
@@ -148,7 +148,7 @@ func TestFailoverByNameFindsTheHomeserver(t *testing.T) {
 			code := run(t.Context(), test.args, &o, &e, func(_ context.Context, where target) (api, func(), error) {
 				asked = where
 				return w, func() {}, nil
-			})
+			}, nil)
 			require.Equal(t, test.code, code, e.String())
 			require.Equal(t, test.homeserver, asked.homeserver)
 			require.Equal(t, test.code == exitDone, len(w.moved) > 0)
@@ -177,7 +177,8 @@ func TestExitCodes(t *testing.T) {
 	}{
 		"no such command":  {&workers{}, []string{"dance"}, exitUsage, "dance"},
 		"no such flag":     {&workers{}, []string{"status", "--loud"}, exitUsage, "--loud"},
-		"no such format":   {&workers{}, []string{"status", "-o", "yaml"}, exitUsage, "json"},
+		"no such format":   {&workers{}, []string{"status", "-o", "xml"}, exitUsage, "json, yaml, wide"},
+		"top too fast":     {&workers{}, []string{"top", "--interval=1ms"}, exitUsage, "100ms"},
 		"no shard":         {&workers{}, []string{"failover"}, exitUsage, "arg"},
 		"not a shard":      {&workers{}, []string{"failover", "left"}, exitUsage, "left"},
 		"unknown shard":    {&workers{}, []string{"failover", "64"}, exitRefused, "no shard 64"},

@@ -37,14 +37,11 @@ func connect(ctx context.Context, t target) (api, func(), error) {
 	if err != nil {
 		return nil, nil, usageError(err)
 	}
-	core, err := kubernetes.NewForConfig(config)
-	if err != nil {
-		return nil, nil, fmt.Errorf("connect: %w", err)
-	}
-	hs, err := findHomeserver(ctx, config, namespace, t.homeserver)
+	k, err := openConfig(ctx, config, namespace, t.homeserver)
 	if err != nil {
 		return nil, nil, err
 	}
+	core, hs := k.core, k.homeserver
 	credential, err := readCredential(ctx, core, hs)
 	if err != nil {
 		return nil, nil, err

@@ -1,0 +1,79 @@
+package desired
+
+import (
+	"net"
+	"net/url"
+	"strconv"
+
+	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
+
+	"github.com/myelin-hs/myelin/api/v1alpha1"
+)
+
+// Postgres says how pods reach the database.
+type Postgres struct {
+	// Secret holds the URI. If it is nil, URI is one without user and password, which are in User and Password.
+	Secret         *Key
+	URI            string
+	User, Password Key
+	// CA holds the certificates that the database's is checked with; nil: the system's.
+	CA *Key
+}
+
+func postgresOf(p v1alpha1.Postgres) Postgres {
+	d := Postgres{CA: keyOf(p.CASecretRef)}
+	switch parts := p.Parts; {
+	case p.SecretRef != nil:
+		d.Secret = &Key{p.SecretRef.Name, p.SecretRef.Key}
+	case parts != nil:
+		u := url.URL{
+			Scheme: "postgres", Host: net.JoinHostPort(parts.Host, strconv.Itoa(int(parts.Port))), Path: "/" + parts.Database,
+			RawQuery: url.Values{"sslmode": {string(parts.SSLMode)}}.Encode(),
+		}
+		c := parts.CredentialsSecretRef
+		d.URI, d.User, d.Password = u.String(), Key{c.Name, c.UsernameKey}, Key{c.Name, c.PasswordKey}
+	}
+	return d
+}
+
+func (p Postgres) references() []Reference {
+	var all []Reference
+	if p.Secret != nil {
+		all = append(all, Reference{"spec.postgres.secretRef", *p.Secret})
+	} else {
+		const field = "spec.postgres.parts.credentialsSecretRef"
+		all = append(all, Reference{field, p.User}, Reference{field, p.Password})
+	}
+	if p.CA != nil {
+		all = append(all, Reference{"spec.postgres.caSecretRef", *p.CA})
+	}
+	return all
+}
+
+func (p Postgres) files() []secretFile {
+	var files []secretFile
+	if p.Secret != nil {
+		files = append(files, secretFile{"MYELIN_POSTGRES_URI_FILE", "postgres-uri", *p.Secret})
+	}
+	if p.CA != nil {
+		files = append(files, secretFile{"PGSSLROOTCERT", "postgres-ca", *p.CA})
+	}
+	return files
+}
+
+// env is what the files do not say. The driver takes user and password from libpq's variables when the URI has none.
+func (p Postgres) env() []*corev1ac.EnvVarApplyConfiguration {
+	if p.Secret != nil {
+		return nil
+	}
+	return []*corev1ac.EnvVarApplyConfiguration{
+		value("MYELIN_POSTGRES_URI", p.URI), fromSecret("PGUSER", p.User), fromSecret("PGPASSWORD", p.Password),
+	}
+}
+
+func fromSecret(name string, k Key) *corev1ac.EnvVarApplyConfiguration {
+	return corev1ac.EnvVar().WithName(name).WithValueFrom(corev1ac.EnvVarSource().
+		WithSecretKeyRef(&corev1ac.SecretKeySelectorApplyConfiguration{
+			LocalObjectReferenceApplyConfiguration: corev1ac.LocalObjectReferenceApplyConfiguration{Name: &k.Secret}, Key: &k.Key,
+		}))
+}
