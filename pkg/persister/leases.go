@@ -35,6 +35,8 @@ type Owner struct {
 	Worker int64  // 0 for nobody
 	Addr   string // host:port of its internal listener; empty if not known
 	Epoch  int64
+	// Claimed says that it serves the shard, or did before it lost its lease.
+	Claimed bool
 }
 
 // Publisher carries copies of committed blocks to readers; *bus.Bus is one. What it loses they read from Postgres.
@@ -55,5 +57,5 @@ func (m managed) OwnerOf(shard int) Owner {
 	t := m.Table()
 	l := t.Lease(shard)
 	w, _ := t.Worker(l.Owner)
-	return Owner{Worker: l.Owner, Addr: w.Addr, Epoch: l.Epoch}
+	return Owner{Worker: l.Owner, Addr: w.Addr, Epoch: l.Epoch, Claimed: l.Claimed}
 }

@@ -33,8 +33,8 @@ func (p *Persister) mine(ctx context.Context, shard int) error {
 		if _, ok := p.opts.Leases.OwnLease(shard); ok {
 			return nil
 		}
-		if p.opts.Leases.OwnerOf(shard).Worker != p.opts.Leases.ID() {
-			return p.elsewhere(shard)
+		if o := p.opts.Leases.OwnerOf(shard); o.Worker != p.opts.Leases.ID() || o.Claimed {
+			return p.elsewhere(shard) // claimed: this worker has lost its lease, and waits for nothing
 		}
 		select {
 		case <-changed:

@@ -102,6 +102,18 @@ func TestWhatIsGivenIsWaitedForUntilItIsGranted(t *testing.T) {
 	})
 }
 
+func TestWhatIsLostIsNotWaitedFor(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		mine := Owner{Worker: 1, Epoch: 8, Claimed: true} // but the worker has fenced itself, or was declared dead
+		p := &Persister{opts: Options{Leases: &told{owner: mine, truth: mine}}}
+		before := time.Now()
+		var e *elsewhereError
+		require.ErrorAs(t, p.mine(asked(t, 8), 0), &e)
+		require.Equal(t, before, time.Now())
+	})
+}
+
 func TestWhatIsNeverGrantedIsNotWaitedForForever(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
