@@ -83,7 +83,7 @@ var leases = []mutant{
 	{
 		name: "every worker commits a barrier",
 		file: barrierFile,
-		old:  "if err != nil || !began {", new: "if began = true; err != nil {",
+		old:  "if !began {", new: "if began = true; !began {",
 		pkg: "./pkg/lease", test: "TestABarrierThatSomebodyElseBegan",
 	},
 	{

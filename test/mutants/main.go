@@ -10,6 +10,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"hash/fnv"
@@ -42,10 +43,14 @@ func run(ctx context.Context) error {
 	some := flag.Bool("some", false, "try thirty mutants, chosen by the commit")
 	flag.Parse()
 	all := slices.Concat(writePath, horizon, readers, leases, roomOwner, faults, roomCore)
+	var stale []error
 	for _, m := range all {
 		if _, err := m.source(); err != nil {
-			return err
+			stale = append(stale, err)
 		}
+	}
+	if err := errors.Join(stale...); err != nil {
+		return err
 	}
 	chosen := slices.DeleteFunc(slices.Clone(all), func(m mutant) bool { return !m.matches(flag.Args()) })
 	if len(chosen) == 0 {
