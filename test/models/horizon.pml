@@ -1,8 +1,8 @@
 /* The horizon: P, at or below which every committed block can be seen and none will be added. Two writers, two workers
    that may both believe they announce, one follower with the bodies that it heard.
 
-   In the code: block_begin (pkg/schema/migrations); closer.step, closer.index, updateHorizon and terminateStuck of
-   pkg/horizon/closer.go; term.go; Follower.take, poll and move of pkg/horizon/follower.go; bodies: persister.persist
+   In the code: block_begin (pkg/schema/migrations); closer.step, closer.index and terminateStuck of
+   pkg/horizon/closer.go; row.go, outbox.go, term.go; Follower.take, poll and move of pkg/horizon/follower.go; bodies: persister.persist
    (publish after the commit) and pkg/sync/feed.go, catchup.go. The server may crash: transactions, sessions and locks are
    gone, the sequence goes back as far as nothing durable used it, and so does the row of P, which is written with
    asynchronous commit.
@@ -17,14 +17,15 @@
    NO_ELECTION NO_POLL. NO_TERM is not missed: terms only spare work. */
 
 #if defined(LIVE)
-#define WRITERS 1
-#define ROUNDS 2	/* transactions of a writer */
-#define IDS 3		/* numbers that are drawn */
+#define COARSE		/* the steps of block_begin, the commit and closer.step are looked at without a follower */
+#define WRITERS 2
+#define ROUNDS 1	/* transactions of a writer */
+#define IDS 2		/* numbers that are drawn */
 #define CRASHES 0
 #define EXPIRIES 0	/* of terms whose announcer lives */
 #elif defined(CRASH) || defined(TERMS)
 #define FOLLOW
-#define COARSE		/* the steps of block_begin, the commit and closer.step are looked at without a follower */
+#define COARSE
 #define WRITERS 2
 #define ROUNDS 1
 #define IDS 2
@@ -41,6 +42,11 @@
 #define IDS 3
 #define CRASHES 1
 #define EXPIRIES 0
+#endif
+#ifdef LIVE
+#define DUE		(p == saved)	/* the row waits for one round at most: rowSpacing */
+#else
+#define DUE		true
 #endif
 #if defined(FOLLOW) || defined(LIVE)
 #define ANNOUNCE	if :: nfull(bus) -> bus!p, to, bits :: true fi	/* the bus may lose anything */
@@ -76,7 +82,6 @@ byte greatest;			/* the greatest block */
 
 inline appear(b, who) {		/* a transaction becomes visible */
 	assert(b > told);	/* I6 */
-	assert(!block[b]);	/* I6: no number twice */
 	block[b] = who;
 	if :: b > greatest -> greatest = b :: else fi
 }
@@ -168,7 +173,7 @@ over:		atomic {
 }
 
 proctype Announcer(byte me) {
-	byte p, S, L, to, bits, born, i;
+	byte p, saved, S, L, to, bits, born, i;
 	bool mine;
 end:	do
 	:: atomic { gone[me] -> break }
@@ -177,7 +182,7 @@ end:	do
 #else
 	:: atomic { leader == 0 && me == 1 && !gone[me] -> leader = me; born = life };
 #endif
-		p = row;							/* open */
+		atomic { p = row; saved = p };					/* open */
 		do
 #ifdef TWO_SESSIONS		/* each statement on some session of a pool */
 #define SAME	true
@@ -186,7 +191,7 @@ end:	do
 #endif
 		:: atomic { !SAME || gone[me] -> break }
 #ifdef COARSE
-		:: atomic { SAME && !gone[me] -> S = last; least();
+		:: atomic { SAME && !gone[me] && DUE -> S = last; least();
 #elif defined(KEYS_FIRST)
 		:: atomic { SAME && !gone[me] -> least() };
 		   atomic { if :: SAME -> S = last :: else -> break fi };
@@ -220,37 +225,38 @@ end:	do
 		   :: atomic { to == p ->
 #ifdef LIVE
 #ifndef NO_KILL
-			if :: stuck[0] -> killed[0] = true :: else fi		/* terminateStuck */
+			if :: stuck[0] -> killed[0] = true :: stuck[1] -> killed[1] = true :: else fi	/* terminateStuck */
 #endif
 #endif
 			to = 0; bits = 0 }
-		   :: atomic { to != p ->					/* updateHorizon: its snapshot … */
+		   :: atomic { to != p ->					/* outbox: late, or never */
+			check(p, to, bits);
+			tell(to); ANNOUNCE;
+			p = to; to = 0; bits = 0 }
+		   fi
+		/* save, at a pace of its own: the row follows P. updateHorizon: its snapshot … */
+		:: atomic { p != saved && SAME && !gone[me] ->
 #ifdef NO_TERM
 			mine = true };
 #else
 			mine = (leader == me) };
 #endif
-		      atomic {							/* … and its row, locked and checked again */
+		   atomic {							/* … and its row, locked and checked again */
 			if :: !SAME -> break :: else fi;
 			if
 #ifdef ROW_BACK
 			:: mine ->
 #else
-			:: mine && row < to ->
+			:: mine && row <= p ->
 #endif
-				assert(to >= row);				/* I6 */
-				check(p, to, bits);
-				row = to; tell(to); mine = false
+				assert(p >= row);				/* I6 */
+				row = p; saved = p; mine = false
 			:: else -> mine = false; break				/* errDeposed */
-			fi };
-		      atomic {
-			ANNOUNCE;
-			p = to; to = 0; bits = 0 }
-		   fi
+			fi }
 		od;
 		atomic {
 			if :: leader == me && !gone[me] -> leader = 0 :: else fi;	/* resigned, or expired */
-			p = 0; S = 0; L = 0; to = 0; bits = 0; born = 0; mine = false }
+			p = 0; saved = 0; S = 0; L = 0; to = 0; bits = 0; born = 0; mine = false }
 	od
 }
 
@@ -327,8 +333,7 @@ end:	do
 	:: atomic { leader && gone[leader] -> leader = 0 }
 	:: atomic { leader && expiries < EXPIRIES -> expiries++; leader = 0 }
 #ifdef LIVE
-	:: atomic { !gone[1] && !gone[2] -> gone[1] = true }
-	:: atomic { !gone[1] && !gone[2] -> gone[2] = true }
+	:: atomic { !gone[1] -> gone[1] = true }
 #endif
 	od
 }

@@ -1,6 +1,6 @@
 /* Who serves a shard: handoff, takeover, adoption, drain. One shard, three workers; the third joins late and never fails,
-   the others do as they like within FAULTS. One block at a time stands for the lane: what happens to blocks of unknown
-   outcome is fence.pml's.
+   the second may not be there at all, and those that are do as they like within FAULTS and DRAINS. One block at a time stands for
+   the lane: what happens to blocks of unknown outcome is fence.pml's.
 
    In the code: pkg/lease (leaserows.go, handoff.go, steer.go, takeover.go, drain.go) and Quiesce, Granted, Lost of
    pkg/persister/order.go. What a worker knows of others' rows is as of now, because every statement checks it again.
@@ -8,15 +8,17 @@
    Kept: a worker is granted the shard at an epoch that no other holds; no planned move refuses a block (I9); and blocks
    commit again and again, whatever happened (I8 without its seconds), which is the claim served below.
 
-   Rules that can be removed: CLAIM_EARLY NO_QUIESCE NO_RAISE NO_RESUME KEEP_EPOCH NO_TAKEOVER NO_TERMINATE
-   NO_ADOPT_NOBODY NO_ADOPT_SLEEPER */
+   Rules that can be removed, each of which must be missed: CLAIM_EARLY NO_QUIESCE NO_RAISE KEEP_EPOCH; with PROGRESS:
+   NO_RESUME NO_TAKEOVER NO_TERMINATE NO_ADOPT_NOBODY NO_ADOPT_SLEEPER. */
 
 #define N 3
-#ifndef FAULTS
-#define FAULTS 1	/* workers that die, are shot by mistake, fall asleep, or are drained */
-#endif
-#ifndef AIMS
+#define FAULTS 1	/* workers that die, are shot by mistake, or fall asleep */
+#define DRAINS 1	/* workers that are told to leave */
 #define AIMS 1		/* moves that the balancer, or somebody by hand, begins */
+#ifdef PROGRESS
+#define MORE	(faults + drains == 0)	/* one of them: more would take minutes */
+#else
+#define MORE	true
 #endif
 #define LIVE 1
 #define LEAVING 2
@@ -73,7 +75,7 @@ bool quiesced[N + 1];	/* lane.parked */
 bool sent[N + 1];	/* its lane waits for a block */
 byte block;		/* whose transaction holds the row FOR SHARE */
 byte queue;		/* statements that wait for the row FOR UPDATE: blocks queue behind them */
-byte faults, aims;
+byte faults, drains, aims;
 bool late;		/* a transfer has been lost on its way */
 /* ghosts */
 byte unplanned;		/* epoch of the newest move that nobody planned */
@@ -82,7 +84,7 @@ bool beat;		/* changes with every commit */
 #define SUSPECT(w)	(state[w] != DEAD && (down[w] || expired[w]))
 #define FIT(w)		(state[w] == LIVE && !expired[w])
 
-#ifdef LIVE
+#ifdef PROGRESS
 ltl served { ([]<> beat) && ([]<> !beat) }
 byte tick;
 active proctype Clock() { do :: tick = 0 od }	/* time goes on where all stand still */
@@ -128,7 +130,8 @@ proctype LateTransfer(byte w; byte e; byte to) {
 	atomic { w = 0; e = 0; to = 0; moved = 0 }
 }
 
-/* place: any fit persister, not the one who failed the shard if there is another. */
+/* place: any fit persister, not the one who failed the shard. (In the code that one, where there is no other: then
+   nothing changes but the epoch.) */
 inline place(not, to) {
 	if
 	:: not != 1 && FIT(1) -> to = 1
@@ -141,7 +144,7 @@ inline place(not, to) {
 proctype Steer(byte me) {
 	byte e, to, v;
 	bool moved;
-	(state[me]);	/* has joined */
+end0:	(state[me]);	/* has joined */
 end:	do
 	:: atomic { down[me] || state[me] == DEAD -> held[me] = 0; quiesced[me] = false; break }	/* ErrDeclaredDead */
 
@@ -191,7 +194,7 @@ end:	do
 
 	/* adopt: SKIP LOCKED, so never past a block */
 	:: atomic { state[me] && state[me] != DEAD && !asleep[me] && !down[me] && block == 0 &&
-	      (NOBODYS || UNCLAIMED) && (FIT(1) || FIT(2) || FIT(3)) ->
+	      (NOBODYS || UNCLAIMED) ->
 		place(owner, to);
 		if :: to -> owner = to; epoch++; claimed = false; target = 0; unplanned = epoch; to = 0 :: else fi }
 
@@ -202,7 +205,7 @@ end:	do
 		if :: me != 1 && SUSPECT(1) -> v = 1 :: me != 2 && SUSPECT(2) -> v = 2 fi;
 		state[v] = DEAD; TERMINATE(v);
 		queue++ };
-	   atomic { block == 0 -> queue--;
+	   atomic { owner != v || block == 0 -> queue--;	/* what it owns: other rows are not waited for */
 		if
 		:: owner == v -> place(v, to); owner = to; epoch = TAKEN; claimed = false; target = 0; unplanned = epoch
 		:: else
@@ -219,15 +222,18 @@ end:	do
 proctype World() {
 	byte v;
 	do
-	:: atomic { faults < FAULTS ->
+	:: atomic { faults < FAULTS && MORE ->
 		faults++;
-		if :: v = 1 :: v = 2 fi;
+		if :: v = 1 :: state[2] -> v = 2 fi;
 		if
 		:: down[v] = true				/* SIGKILL */
 		:: expired[v] = true				/* SIGSTOP past the time to live, then SIGCONT */
 		:: asleep[v] = true
-		:: if :: state[v] == LIVE -> state[v] = LEAVING :: else fi
 		fi }
+	:: atomic { drains < DRAINS && MORE ->
+		drains++;
+		if :: v = 1 :: state[2] -> v = 2 fi;
+		if :: state[v] == LIVE -> state[v] = LEAVING :: else fi }
 	:: aims < AIMS -> atomic { aims++; if :: owner -> if :: target = 1 :: target = 2 :: target = 3 fi :: else fi }
 	:: break
 	od;
@@ -237,7 +243,8 @@ proctype World() {
 
 init {
 	atomic {
-		state[1] = LIVE; state[2] = LIVE; held[1] = 1;
+		state[1] = LIVE; held[1] = 1;
+		if :: state[2] = LIVE :: true fi;	/* or the first is alone */
 		run Lane(1); run Lane(2); run Lane(3); run Steer(1); run Steer(2); run Steer(3); run World()
 	}
 }

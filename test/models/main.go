@@ -50,10 +50,16 @@ func run(ctx context.Context, parts []string) error {
 	if len(searches) == 0 {
 		return fmt.Errorf("no model, scope or rule is called %s", strings.Join(parts, " or "))
 	}
+	old, _ := filepath.Glob("artifacts/models-*.trail") // the pattern is a good one
+	for _, trail := range old {
+		if err := os.Remove(trail); err != nil {
+			return err
+		}
+	}
 	began := time.Now()
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(min(2, runtime.NumCPU())) // a search may take 1 GB
-	fmt.Printf("%-9s %-8s %-18s %-34s %11s %8s\n", "MODEL", "SCOPE", "WITHOUT", "RESULT", "STATES", "SECONDS")
+	fmt.Printf("%-9s %-8s %-27s %-33s %11s %8s\n", "MODEL", "SCOPE", "WITHOUT", "RESULT", "STATES", "SECONDS")
 	for i, s := range searches {
 		group.Go(func() error {
 			own := filepath.Join(dir, fmt.Sprint(i))
@@ -63,7 +69,7 @@ func run(ctx context.Context, parts []string) error {
 			if err := s.try(ctx, own); err != nil {
 				return fmt.Errorf("%s: %w", s.name(), err)
 			}
-			fmt.Printf("%-9s %-8s %-18s %-34s %11d %8.1f\n", s.model.name, s.scope.name, s.removed.rule, s.result(), s.states, s.took.Seconds())
+			fmt.Printf("%-9s %-8s %-27s %-33s %11d %8.1f\n", s.model.name, s.scope.name, s.removed.rule, s.result(), s.states, s.took.Seconds())
 			return os.RemoveAll(own)
 		})
 	}
@@ -122,8 +128,10 @@ func faults(searches []*search, whole bool) []string {
 		if s.failedAt != "" {
 			hit[s.failedAt] = true
 		}
-		for _, line := range s.unreached {
-			unreached[line]++
+		if s.removed.rule == "" {
+			for _, line := range s.unreached {
+				unreached[line]++
+			}
 		}
 	}
 	if !whole {

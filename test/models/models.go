@@ -21,7 +21,7 @@ type scope struct {
 	claim   string // the promise of progress that is looked at instead of the assertions
 }
 
-// A rule is removed by defining it. Then the search must fail by a promise whose comment contains want; with none, it
+// A rule, or several, is removed by defining it. Then the search must fail by a promise whose comment contains want; with none, it
 // must hold nevertheless: the rule is not needed for what the model keeps.
 type rule struct {
 	rule, want string
@@ -70,7 +70,7 @@ var models = []model{
 			{rule: "RAISE_NO_WAIT", want: "I1"},
 			{rule: "TAKEOVER_NO_WAIT", want: "I1"},
 			{rule: "KEEP_EPOCH", want: "I2"},
-			{rule: "KEEP_ROOM", want: "I5"},
+			{rule: "KEEP_ROOM SILENT", want: "I5"},
 			{rule: "STALE_ROOM", want: "refusal"},
 			{rule: "NO_VERIFY", want: "refusal"},
 			{rule: "EARLY_ANSWER", want: "I3"},
@@ -78,7 +78,7 @@ var models = []model{
 	},
 	{
 		name:   "lease",
-		scopes: []scope{{name: "safe"}, {name: "live", defines: []string{"LIVE"}, claim: "served"}},
+		scopes: []scope{{name: "safe"}, {name: "live", defines: []string{"PROGRESS"}, claim: "served"}},
 		rules: []rule{
 			{rule: "CLAIM_EARLY", want: "one holder"},
 			{rule: "KEEP_EPOCH", want: "one holder"},
@@ -118,6 +118,49 @@ var models = []model{
 			{rule: "NO_KILL", want: "there", scope: "live"},
 			{rule: "NO_ELECTION", want: "there", scope: "live"},
 			{rule: "NO_POLL", want: "there", scope: "live"},
+		},
+	},
+	{
+		name:   "failover",
+		scopes: []scope{{name: "all"}},
+		rules: []rule{
+			{rule: "NO_SAME", want: "I5"},
+			{rule: "NO_LEAP", want: "I6"},
+			{rule: "VERIFY_NO_SAME", want: "refusal"},
+			{rule: "NO_GENERATION NO_EPOCH_LEAP", want: "I5"},
+			{rule: "NO_GENERATION"},
+			{rule: "NO_EPOCH_LEAP"},
+			{rule: "KEEP_OWNERS"},
+			{rule: "NO_SECOND_LOOK"},
+		},
+	},
+	{
+		name:   "map",
+		scopes: []scope{{name: "order"}, {name: "back", defines: []string{"BACK"}}, {name: "raise", defines: []string{"RAISE"}}},
+		rules: []rule{
+			{rule: "NO_ORDER", want: "I1"},
+			{rule: "KEEP_FROM", want: "I1"},
+			{rule: "KEEP_TO"},
+			{rule: "NO_WAIT", want: "I1"},
+			{rule: "MAP_APART", want: "I1"},
+			{rule: "MAP_FIRST", want: "I1"},
+			{rule: "SHARD_FIRST", want: "I1"},
+			{rule: "STALE_ROOM", want: "I5", scope: "back"},
+			{rule: "RAISE_KEEPS_MAP", want: "I1", scope: "raise"},
+		},
+	},
+	{
+		name:   "dedupe",
+		scopes: []scope{{name: "room"}, {name: "rooms", defines: []string{"ROOMS"}}},
+		rules: []rule{
+			{rule: "NO_INDEX", want: "I4", scope: "rooms"},
+			{rule: "KEY_APART", want: "I4", scope: "rooms"},
+			{rule: "GUESS_REPEATED", want: "answer", scope: "rooms"},
+			{rule: "NO_LOOKUP", want: "refused"},
+			{rule: "EARLY_MEMORY", want: "answer"},
+			{rule: "EARLY_RIDER", want: "answer"},
+			{rule: "NO_LOADED_KEYS", scope: "rooms"},
+			{rule: "NO_MEMORY", scope: "rooms"},
 		},
 	},
 }

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -34,7 +35,7 @@ type search struct {
 }
 
 func (s *search) name() string {
-	return strings.Trim(s.model.name+"."+s.scope.name+"."+s.removed.rule, ".")
+	return strings.Trim(s.model.name+"."+s.scope.name+"."+strings.ReplaceAll(s.removed.rule, " ", "+"), ".")
 }
 
 // want is what the reason must contain.
@@ -113,6 +114,8 @@ func (s *search) try(ctx context.Context, dir string) error {
 				s.unreached = append(s.unreached, m[1]+": "+m[2])
 			}
 		}
+		slices.Sort(s.unreached)
+		s.unreached = slices.Compact(s.unreached)
 		return nil
 	}
 	return s.explain(ctx, dir, out, string(text))
@@ -120,10 +123,8 @@ func (s *search) try(ctx context.Context, dir string) error {
 
 func (s *search) defines() []string {
 	var all []string
-	for _, d := range append(s.scope.defines[:len(s.scope.defines):len(s.scope.defines)], s.removed.rule) {
-		if d != "" {
-			all = append(all, "-D"+d)
-		}
+	for _, d := range slices.Concat(s.scope.defines, strings.Fields(s.removed.rule)) {
+		all = append(all, "-D"+d)
 	}
 	return all
 }
