@@ -60,3 +60,20 @@ func gave(to route.Worker, epoch int64) http.HandlerFunc {
 		w.WriteHeader(http.StatusMisdirectedRequest)
 	}
 }
+
+// A gateway that stops tells its clients so on every answer; what a worker says of its own connection is no client's
+// concern.
+func TestHeadersOfAHopStayOnIt(t *testing.T) {
+	t.Parallel()
+	d := newDirectory()
+	d.place = route.Place{Owner: worker(t, 2, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Keep-Alive", "timeout=5")
+		w.Header().Set("Retry-After", "5")
+	}), Epoch: 1}
+	w := httptest.NewRecorder()
+	w.Header().Set("Connection", "close")
+	require.NoError(t, start(t, d).Forward(t.Context(), send(), w))
+	require.Equal(t, "close", w.Header().Get("Connection"))
+	require.Empty(t, w.Header().Get("Keep-Alive"))
+	require.Equal(t, "5", w.Header().Get("Retry-After"))
+}

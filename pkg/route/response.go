@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 )
 
 const (
@@ -32,10 +33,9 @@ func relay(w http.ResponseWriter, resp *http.Response, body io.Reader, committed
 	}
 	committed()
 	for name, values := range resp.Header {
-		w.Header()[name] = values
-	}
-	for _, name := range hopHeaders {
-		w.Header().Del(name)
+		if !slices.Contains(hopHeaders, name) { // what w has of these is about the connection to the client
+			w.Header()[name] = values
+		}
 	}
 	w.WriteHeader(resp.StatusCode)
 	if _, err := w.Write(head); err != nil {
