@@ -19,8 +19,12 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/myelin-hs/myelin/pkg/service"
 )
@@ -62,17 +66,28 @@ func run(ctx context.Context) error {
 		}
 		fmt.Printf("%d of %d mutants\n", len(chosen), len(all))
 	}
-	survivors, whole := 0, map[string]bool{}
-	for _, m := range chosen {
-		start := time.Now()
-		verdict, err := m.try(ctx, dir, whole)
-		if err != nil {
-			return fmt.Errorf("%s: %w", m.name, err)
-		}
-		if verdict != killed {
-			survivors++
-		}
-		fmt.Printf("%-66s %-9s by %s (%.1f s)\n", m.name, verdict, m.test, time.Since(start).Seconds())
+	survivors, whole := 0, &unmutated{runs: map[string]func() (string, error){}}
+	var mu sync.Mutex // of survivors, and of what is printed
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(atOnce)
+	for i, m := range chosen {
+		g.Go(func() error {
+			start := time.Now()
+			verdict, out, err := m.try(gctx, filepath.Join(dir, strconv.Itoa(i)), whole)
+			if err != nil {
+				return fmt.Errorf("%s: %w", m.name, err)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			if verdict != killed {
+				survivors++
+			}
+			fmt.Printf("%-66s %-9s by %s (%.1f s)\n%s", m.name, verdict, m.test, time.Since(start).Seconds(), out)
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return err
 	}
 	fmt.Printf("%d passed, %d failed\n", len(chosen)-survivors, survivors)
 	if survivors > 0 {
@@ -127,10 +142,57 @@ func (m mutant) matches(parts []string) bool {
 	})
 }
 
-// try runs the named test as it is, unless it is one of whole, those that passed before, and then with the mutation.
-func (m mutant) try(ctx context.Context, dir string, whole map[string]bool) (verdict, error) {
+// atOnce is how many mutants are tried at a time: a test that fails is mostly one that waits in vain.
+const atOnce = 4
+
+// unmutated runs the named tests without a mutant, each once.
+type unmutated struct {
+	mu   sync.Mutex
+	runs map[string]func() (string, error) // by package and test
+}
+
+func (u *unmutated) test(ctx context.Context, m mutant) (string, error) {
+	u.mu.Lock()
+	key := m.pkg + " " + m.test
+	run, ok := u.runs[key]
+	if !ok {
+		run = sync.OnceValues(func() (string, error) { return m.goTest(ctx) })
+		u.runs[key] = run
+	}
+	u.mu.Unlock()
+	return run()
+}
+
+// try runs the named test as it is, and then with the mutation. What there is to say of a test that did not do as it
+// should comes with the verdict. dir is for the mutant's files.
+func (m mutant) try(ctx context.Context, dir string, whole *unmutated) (verdict, string, error) {
+	overlay, err := m.overlay(dir)
+	if err != nil {
+		return "", "", err
+	}
+	if out, err := whole.test(ctx, m); err != nil {
+		return other, fmt.Sprintf("%s fails without the mutant:\n%s\n", m.test, out), ctx.Err()
+	}
+	out, err := m.goTest(ctx, "-overlay", overlay)
+	switch {
+	case ctx.Err() != nil:
+		return "", "", ctx.Err()
+	case err == nil:
+		return survived, "", nil
+	case strings.Contains(out, "--- FAIL: "+m.test):
+		return killed, "", nil
+	default:
+		return other, out, nil
+	}
+}
+
+// overlay writes the mutated file, and the go command's overlay that puts it in the place of the source.
+func (m mutant) overlay(dir string) (string, error) {
 	source, err := m.source()
 	if err != nil {
+		return "", err
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil {
 		return "", err
 	}
 	file := filepath.Join(dir, filepath.Base(m.file))
@@ -146,28 +208,7 @@ func (m mutant) try(ctx context.Context, dir string, whole map[string]bool) (ver
 	if err != nil {
 		return "", err
 	}
-	if err := os.WriteFile(overlay, text, 0o600); err != nil {
-		return "", err
-	}
-	if key := m.pkg + " " + m.test; !whole[key] {
-		if out, err := m.goTest(ctx); err != nil {
-			fmt.Printf("%s fails without the mutant:\n%s\n", m.test, out)
-			return other, ctx.Err()
-		}
-		whole[key] = true
-	}
-	out, err := m.goTest(ctx, "-overlay", overlay)
-	switch {
-	case ctx.Err() != nil:
-		return "", ctx.Err()
-	case err == nil:
-		return survived, nil
-	case strings.Contains(out, "--- FAIL: "+m.test):
-		return killed, nil
-	default:
-		fmt.Println(out)
-		return other, nil
-	}
+	return overlay, os.WriteFile(overlay, text, 0o600)
 }
 
 func (m mutant) goTest(ctx context.Context, extra ...string) (string, error) {
