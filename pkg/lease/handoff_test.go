@@ -3,6 +3,7 @@ package lease
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"testing"
 	"time"
@@ -143,6 +144,27 @@ func TestAMoveThatTakesTooLongSaysSo(t *testing.T) {
 	for shard := range a.Held() {
 		_, err := b.Move(ctx, shard, b.ID())
 		require.ErrorIs(t, err, ErrNotYet)
+		return
+	}
+}
+
+// The balancer gives back at once what has been moved.
+func TestAMoveIsNotInsistedOn(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	a, b := c.join("a", quick), c.join("b", quick)
+	c.eventually("even", func() bool { return c.settled(a, b) })
+	for shard, epoch := range a.Held() {
+		c.exec(fmt.Sprintf(`
+			CREATE FUNCTION back() RETURNS trigger LANGUAGE plpgsql AS $$
+			BEGIN NEW.owner := %[1]d; NEW.epoch := NEW.epoch + 1; NEW.claimed := false; RETURN NEW; END $$;
+			CREATE TRIGGER back BEFORE UPDATE ON shard_lease FOR EACH ROW
+				WHEN (NEW.claimed AND NEW.owner = %[2]d AND NEW.shard_id = %[3]d) EXECUTE FUNCTION back()`, a.ID(), b.ID(), shard))
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		moved, err := a.Move(ctx, shard, b.ID())
+		require.NoError(t, err)
+		require.Equal(t, Moved{From: a.ID(), To: b.ID(), Epoch: epoch + 1}, moved)
 		return
 	}
 }

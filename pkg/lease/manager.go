@@ -32,7 +32,7 @@ var (
 	// ErrUnfit is returned by Move for a destination that isn't a live persister.
 	ErrUnfit = errors.New("the worker can't be given shards")
 	// ErrNotYet is returned by Move when its time is over before the new owner serves the shard. The move may still be
-	// under way, or the balancer may have moved the shard on.
+	// under way.
 	ErrNotYet = errors.New("the new owner doesn't serve the shard yet")
 )
 

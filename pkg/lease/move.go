@@ -20,7 +20,7 @@ type Moved struct {
 
 // Move moves a shard to a live persister, 0 for any but the present owner, and returns once that one serves it. It
 // returns ErrNoSuchShard, ErrUnfit if there is no such worker or it went away meanwhile, or ErrNotYet when ctx ends first.
-// The balancer may move a shard in its place.
+// The balancer may move another shard in its place, or this one on.
 func (m *Manager) Move(ctx context.Context, shardID int, to int64) (Moved, error) {
 	moved, err := m.move(ctx, shardID, to)
 	if err != nil {
@@ -30,7 +30,7 @@ func (m *Manager) Move(ctx context.Context, shardID int, to int64) (Moved, error
 }
 
 func (m *Manager) move(ctx context.Context, id int, to int64) (Moved, error) {
-	from, aimed := int64(-1), false
+	from, aimedAt := int64(-1), int64(0) // the epoch at which the target was set; 0: not yet
 	for pause := 5 * time.Millisecond; ; pause = min(2*pause, 100*time.Millisecond) {
 		if err := m.Refresh(ctx); err != nil {
 			if from >= 0 && ctx.Err() != nil {
@@ -54,14 +54,19 @@ func (m *Manager) move(ctx context.Context, id int, to int64) (Moved, error) {
 		if l.Owner == to && l.Claimed {
 			return Moved{From: from, To: to, Epoch: l.Epoch}, nil
 		}
+		if aimedAt > 0 && l.Epoch > aimedAt+1 {
+			// It was there between two looks, and the balancer has moved it on: to insist would move it to and fro.
+			return Moved{From: from, To: to, Epoch: aimedAt + 1}, nil
+		}
 		if w, ok := t.Worker(to); !ok || w.State != Live || w.expired || !w.HasRole(RolePersister) {
 			return Moved{}, ErrUnfit
 		}
 		switch {
 		case l.Owner == to || l.Owner == 0: // on its way, or about to be adopted
 		case l.Target == to:
+			aimedAt = l.Epoch
 			m.nudge(l.Owner)
-		case aimed && l.Target != 0:
+		case aimedAt > 0 && l.Target != 0:
 			return Moved{}, fmt.Errorf("%w: it is being moved elsewhere", ErrUnfit)
 		default:
 			set, err := m.rows.aim(ctx, []handover{{shard: id, epoch: l.Epoch, to: to}}, true, m.timing.statement)
@@ -69,7 +74,7 @@ func (m *Manager) move(ctx context.Context, id int, to int64) (Moved, error) {
 				return Moved{}, err
 			}
 			if len(set) == 1 {
-				aimed = true
+				aimedAt = l.Epoch
 				m.nudge(l.Owner)
 			}
 		}
