@@ -42,6 +42,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	only := flags.String("only", "", "`regexp` of the names of the scenarios to run")
 	short := flags.Bool("short", false, "only the scenarios that `make test` runs")
 	race := flags.Bool("race", false, "build the workers with the race detector, which makes them slow")
+	keep := flags.Bool("keep", false, "keep the histories of scenarios that pass, too")
 	list := flags.Bool("list", false, "list the scenarios and exit")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -63,7 +64,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		}
 		return nil
 	}
-	g, err := newRig(ctx, settings{seed: *seed, artifacts: filepath.Join("artifacts", "chaos"), race: *race, out: out})
+	g, err := newRig(ctx, settings{seed: *seed, keep: *keep, artifacts: filepath.Join("artifacts", "chaos"), race: *race, out: out})
 	if err != nil {
 		return err
 	}
@@ -89,7 +90,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	return err
 }
 
-// playAll runs scenarios one after the other, and those aside beside them. It returns the names of those that failed.
+// playAll runs scenarios one after the other, those that need quiet first, and those aside beside the rest. It returns the names of those that failed.
 func (g *rig) playAll(ctx context.Context, chosen []Scenario) []string {
 	var mu sync.Mutex
 	var failed []string
@@ -100,6 +101,11 @@ func (g *rig) playAll(ctx context.Context, chosen []Scenario) []string {
 			mu.Unlock()
 		}
 	}
+	for _, s := range chosen {
+		if s.Quiet {
+			play(s)
+		}
+	}
 	var aside sync.WaitGroup
 	g.others.Add(1)
 	for _, s := range chosen {
@@ -108,7 +114,7 @@ func (g *rig) playAll(ctx context.Context, chosen []Scenario) []string {
 		}
 	}
 	for _, s := range chosen {
-		if !s.Aside {
+		if !s.Aside && !s.Quiet {
 			play(s)
 		}
 	}

@@ -68,6 +68,9 @@ func (g *rig) play(ctx context.Context, s Scenario) bool {
 		sent, stored, seen, len(r.Load.Failures.Since(began)), ms(r.watch.standstill))
 	if err == nil && v.ok() {
 		g.say(s.Name, "ok, %s", facts)
+		if g.keep {
+			g.preserve(s, r, v)
+		}
 		return true
 	}
 	g.say(s.Name, "FAILED, %s", facts)

@@ -41,6 +41,7 @@ type settings struct {
 	seed      uint64
 	artifacts string        // where failures are kept
 	race      bool          // the workers have the race detector
+	keep      bool          // what passed is kept, too
 	deadline  time.Duration // by which a request has failed; 0: as a user would call it
 	out       io.Writer
 }

@@ -13,7 +13,9 @@ type Scenario struct {
 	About string // what is broken, in a line
 	// Short ones are run by `make test`, too.
 	Short bool
-	// Aside runs beside the others, from the beginning; see [Run.Alone].
+	// Quiet ones measure what a busy machine would spoil: they run first, and nothing beside them.
+	Quiet bool
+	// Aside runs beside the others, from the first that is not quiet; see [Run.Alone].
 	Aside bool
 	Run   func(ctx context.Context, r *Run) error
 }

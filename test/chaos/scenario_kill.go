@@ -13,7 +13,7 @@ import (
 )
 
 var killScenarios = []Scenario{
-	{Name: "kill", About: "SIGKILL a persister, six times; its pod restarts", Run: kill},
+	{Name: "kill", Quiet: true, About: "SIGKILL a persister, six times; its pod restarts", Run: kill},
 	{Name: "kill-gateways-and-syncs", About: "SIGKILL each gateway and sync worker in turn; its pod restarts", Run: killOthers},
 	{Name: "kill-all", About: "SIGKILL every worker at once; all pods restart", Short: true, Run: killAll},
 	{Name: "announcer-killed", About: "SIGKILL whoever announces P, four times", Run: announcerKilled},

@@ -6,7 +6,7 @@ import (
 )
 
 var latencyScenarios = []Scenario{
-	{Name: "endtoend", About: "40 events/s for a minute, and nothing is broken", Run: endToEnd},
+	{Name: "endtoend", Quiet: true, About: "40 events/s for a minute, and nothing is broken", Run: endToEnd},
 }
 
 // endToEnd measures from the call of a send until the event is in another user's answer of a long poll.

@@ -12,8 +12,8 @@ import (
 )
 
 var plannedScenarios = []Scenario{
-	{Name: "move", About: "move a busy shard between three persisters, thirty times", Run: move},
-	{Name: "drain", About: "drain a worker with 64 shards", Run: drain},
+	{Name: "move", Quiet: true, About: "move a busy shard between three persisters, thirty times", Run: move},
+	{Name: "drain", Quiet: true, About: "drain a worker with 64 shards", Run: drain},
 	{Name: "rolling-restart", About: "replace each worker by a new one, which starts first", Run: rollingRestart},
 	{Name: "scale", About: "one persister, then eight, then two", Run: scale},
 	{Name: "two-balancers", About: "two workers believe that they lead the balancing while others come and go", Run: twoBalancers},

@@ -212,7 +212,7 @@ func (m mutant) overlay(dir string) (string, error) {
 }
 
 func (m mutant) goTest(ctx context.Context, extra ...string) (string, error) {
-	args := append([]string{"test", "-count=1", "-timeout=120s", "-run", "^" + m.test + "$"}, extra...)
+	args := append([]string{"test", "-count=1", "-timeout=5m", "-run", "^" + m.test + "$"}, extra...)
 	out, err := exec.CommandContext(ctx, "go", append(args, m.pkg)...).CombinedOutput()
 	if err == nil && strings.Contains(string(out), "no tests to run") {
 		return string(out), fmt.Errorf("there is no test %s in %s", m.test, m.pkg)
