@@ -10,10 +10,12 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"syscall"
 	"time"
+
+	"github.com/myelin-hs/myelin/pkg/network/porttest"
+	"github.com/myelin-hs/myelin/pkg/service/proctest"
 )
 
 // A Pooler is a pgbouncer in transaction mode.
@@ -22,7 +24,7 @@ type Pooler struct {
 	addr         string
 	cred         *syscall.Credential
 	cmd          *exec.Cmd
-	exited       chan struct{}
+	exited       <-chan struct{}
 }
 
 // NewPooler starts a pooler below dir for the server of uri, with few sessions for many clients.
@@ -43,11 +45,12 @@ func NewPooler(ctx context.Context, dir, uri string) (*Pooler, error) {
 		return nil, err
 	}
 	p := &Pooler{path: path, config: filepath.Join(dir, "pgbouncer.ini")}
-	if p.addr, err = listenAddr(); err != nil {
+	port, err := porttest.Reserve()
+	if err != nil {
 		return nil, err
 	}
-	_, port, _ := net.SplitHostPort(p.addr)
-	text := fmt.Sprintf("[databases]\n* = host=%s port=%s user=postgres\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = %s\nunix_socket_dir =\n"+
+	p.addr = fmt.Sprintf("127.0.0.1:%d", port)
+	text := fmt.Sprintf("[databases]\n* = host=%s port=%s user=postgres\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = %d\nunix_socket_dir =\n"+
 		"auth_type = any\npool_mode = transaction\ndefault_pool_size = 6\nmax_client_conn = 500\nserver_login_retry = 1\n", toHost, toPort, port)
 	if err := os.WriteFile(p.config, []byte(text), 0o644); err != nil {
 		return nil, err
@@ -78,20 +81,11 @@ func (p *Pooler) URI(uri string) (string, error) {
 
 // Start starts it, also after Kill.
 func (p *Pooler) Start(ctx context.Context) error {
-	cmd, exited := exec.Command(p.path, "-q", p.config), make(chan struct{})
+	cmd := exec.Command(p.path, "-q", p.config)
 	cmd.Dir = "/"
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: p.cred, Pdeathsig: syscall.SIGKILL, Setpgid: true}
-	started := make(chan error)
-	go func() {
-		runtime.LockOSThread() // Pdeathsig is about the thread that started the child
-		defer close(exited)
-		err := cmd.Start()
-		started <- err
-		if err == nil {
-			_ = cmd.Wait()
-		}
-	}()
-	if err := <-started; err != nil {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: p.cred}
+	exited, err := proctest.Start(cmd, syscall.SIGKILL)
+	if err != nil {
 		return fmt.Errorf("start the pooler: %w", err)
 	}
 	p.cmd, p.exited = cmd, exited
@@ -110,12 +104,4 @@ func (p *Pooler) Start(ctx context.Context) error {
 func (p *Pooler) Kill() {
 	_ = p.cmd.Process.Kill()
 	<-p.exited
-}
-
-func listenAddr() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	return l.Addr().String(), l.Close()
 }

@@ -7,11 +7,11 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"runtime"
 	"syscall"
 	"time"
 
 	"github.com/myelin-hs/myelin/pkg/admin"
+	"github.com/myelin-hs/myelin/pkg/service/proctest"
 )
 
 // A Worker is one process at a time.
@@ -24,15 +24,15 @@ type Worker struct {
 	PostgresReadURI string
 
 	cmd    *exec.Cmd
-	exited chan struct{}
+	exited <-chan struct{}
 }
 
 // Run starts a process for w: the first, or the next one after a crash, with the pod's name and addresses.
 func (h *Homeserver) Run(w *Worker) error {
-	cmd, exited := exec.Command(w.Binary, "run", "--roles="+w.Roles, "--server-name="+h.ServerName, "--registration=open", "--stop-delay=1s",
+	cmd := exec.Command(w.Binary, "run", "--roles="+w.Roles, "--server-name="+h.ServerName, "--registration=open", "--stop-delay=1s",
 		"--pod-name="+w.Name, "--public-addr="+w.Public, "--internal-addr="+w.Internal, "--probe-addr="+w.Probe, "--advertise-addr="+w.Advertise,
 		"--postgres-uri="+w.PostgresURI, "--internal-credential-file="+h.file("credential"), "--signing-key-file="+h.file("signing.key"),
-		"--registration-shared-secret-file="+h.file("shared-secret")), make(chan struct{})
+		"--registration-shared-secret-file="+h.file("shared-secret"))
 	if w.RedisURI != "" {
 		cmd.Args = append(cmd.Args, "--redis-uri="+w.RedisURI)
 	}
@@ -42,18 +42,8 @@ func (h *Homeserver) Run(w *Worker) error {
 	log := h.Log(w.Name)
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH")}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	started := make(chan error)
-	go func() {
-		runtime.LockOSThread() // Pdeathsig is about the thread that started the child
-		defer close(exited)
-		err := cmd.Start()
-		started <- err
-		if err == nil {
-			_ = cmd.Wait()
-		}
-	}()
-	if err := <-started; err != nil {
+	exited, err := proctest.Start(cmd, syscall.SIGKILL)
+	if err != nil {
 		return fmt.Errorf("start %s: %w", w.Name, err)
 	}
 	w.cmd, w.exited = cmd, exited

@@ -8,7 +8,6 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
-	"runtime"
 	"sort"
 	"strconv"
 	"strings"
@@ -18,6 +17,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/myelin-hs/myelin/pkg/network/porttest"
+	"github.com/myelin-hs/myelin/pkg/service/proctest"
 )
 
 // Server is a Postgres in a temporary directory, on a loopback port of its own. It runs as another user when the caller
@@ -30,7 +30,7 @@ type Server struct {
 	args   []string
 	clock  *Clock // nil: the machine's
 	cmd    *exec.Cmd
-	exited chan struct{}
+	exited <-chan struct{}
 }
 
 // minVersion is the oldest Postgres that Myelin supports.
@@ -105,27 +105,16 @@ func (s *Server) Restart(ctx context.Context) error {
 		return err
 	}
 	defer log.Close()
-	cmd, exited := exec.Command(filepath.Join(s.bin, "postgres"), s.args...), make(chan struct{})
+	cmd := exec.Command(filepath.Join(s.bin, "postgres"), s.args...)
 	cmd.Dir = s.dir
 	cmd.Env = append(os.Environ(), s.clock.env()...)
 	cmd.Stdout, cmd.Stderr = log, log
-	// Pdeathsig: it must not outlive a test binary that was killed. Setpgid: Ctrl-C is for the caller to act on.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: s.cred, Pdeathsig: syscall.SIGQUIT, Setpgid: true}
-	s.cmd, s.exited = cmd, exited
-	started := make(chan error)
-	go func() {
-		// Pdeathsig is about the thread that started the child, so this goroutine keeps that thread as long as it runs.
-		runtime.LockOSThread()
-		defer close(exited)
-		err := cmd.Start()
-		started <- err
-		if err == nil {
-			_ = cmd.Wait()
-		}
-	}()
-	if err := <-started; err != nil {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: s.cred}
+	exited, err := proctest.Start(cmd, syscall.SIGQUIT)
+	if err != nil {
 		return fmt.Errorf("start postgres: %w", err)
 	}
+	s.cmd, s.exited = cmd, exited
 	if err := s.await(ctx); err != nil {
 		out, _ := os.ReadFile(log.Name())
 		_ = s.Stop()
