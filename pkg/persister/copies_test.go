@@ -104,16 +104,7 @@ func TestARoomThatCannotBeReadFailsAlone(t *testing.T) {
 			}
 			awaitTurns(t, l)
 			close(reading)
-			go func() {
-				for {
-					select {
-					case <-s.began:
-						s.proceed <- struct{}{}
-					case <-s.over:
-						return
-					}
-				}
-			}()
+			go s.proceedAlways()
 			for i, a := range answers {
 				select {
 				case got := <-a:

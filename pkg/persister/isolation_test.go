@@ -36,16 +36,7 @@ func TestPoisonIsIsolatedInFewBlocks(t *testing.T) {
 	}
 	s.proceed <- struct{}{}
 	require.NoError(t, (<-created).err)
-	go func() {
-		for {
-			select {
-			case <-s.began:
-				s.proceed <- struct{}{}
-			case <-s.over:
-				return
-			}
-		}
-	}()
+	go s.proceedAlways()
 	for i, a := range answers {
 		if got := <-a; i == 137 {
 			require.ErrorContains(t, got.err, "cannot be stored")
@@ -89,16 +80,7 @@ func lockOneRoom(t *testing.T, failure error) {
 	for i := range 9 {
 		answers = append(answers, queueIn(t, l, 1, rooms[min(1, i%4)], aMessage(fmt.Sprint(i))))
 	}
-	go func() {
-		for {
-			select {
-			case <-s.began:
-				s.proceed <- struct{}{}
-			case <-s.over:
-				return
-			}
-		}
-	}()
+	go s.proceedAlways()
 	for i, a := range answers {
 		select {
 		case got := <-a:

@@ -31,6 +31,18 @@ type memoryStore struct {
 	over       chan struct{}
 }
 
+// proceedAlways lets every block commit that begins, until the test is over.
+func (s *memoryStore) proceedAlways() {
+	for {
+		select {
+		case <-s.began:
+			s.proceed <- struct{}{}
+		case <-s.over:
+			return
+		}
+	}
+}
+
 func (s *memoryStore) commit(_ context.Context, b *block) error {
 	select {
 	case s.began <- b:
@@ -249,16 +261,7 @@ func TestFailedBlockIsBuiltAgainInOrder(t *testing.T) {
 	for i := range 5 {
 		answers = append(answers, queueMessage(t, l, room, fmt.Sprint(i)))
 	}
-	go func() {
-		for {
-			select {
-			case <-s.began:
-				s.proceed <- struct{}{}
-			case <-s.over:
-				return
-			}
-		}
-	}()
+	go s.proceedAlways()
 	var ids []id.EventID
 	for _, a := range answers {
 		got := <-a

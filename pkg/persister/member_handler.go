@@ -18,19 +18,11 @@ type memberBody struct {
 
 // join answers with the room's id; one who has joined already is told so again.
 func (p *Persister) join(w http.ResponseWriter, r *http.Request, c caller, room id.RoomID) error {
-	var body memberBody
-	if err := mxhttp.ReadOptionalJSON(w, r, maxBody, &body); err != nil {
-		return err
-	}
-	if err := p.mine(r.Context(), p.opts.Leases.ShardOf(room)); err != nil {
-		return err
-	}
-	prof, _, err := p.reader.profile(r.Context(), c.user)
+	m, err := p.readOwn(w, r, c, room)
 	if err != nil {
 		return err
 	}
-	m := membership{sender: c.user, target: c.user, profile: prof, reason: body.Reason}
-	_, err = p.write(r.Context(), c.write(room, "POST", "join", "", len(body.Reason), m.join(false)))
+	_, err = p.write(r.Context(), c.write(room, "POST", "join", "", len(m.reason), m.join(false)))
 	var needs *needsMembership
 	if errors.As(err, &needs) {
 		err = p.joinAdmitted(r.Context(), c, room, m, needs.rooms)
@@ -38,33 +30,40 @@ func (p *Persister) join(w http.ResponseWriter, r *http.Request, c caller, room 
 	if err != nil {
 		return err
 	}
-	mxhttp.WriteJSON(w, http.StatusOK, struct {
-		RoomID id.RoomID `json:"room_id"`
-	}{room})
+	answerRoom(w, room)
 	return nil
 }
 
 // knock answers with the room's id; one who has knocked already is told so again.
 func (p *Persister) knock(w http.ResponseWriter, r *http.Request, c caller, room id.RoomID) error {
-	var body memberBody
-	if err := mxhttp.ReadOptionalJSON(w, r, maxBody, &body); err != nil {
-		return err
-	}
-	if err := p.mine(r.Context(), p.opts.Leases.ShardOf(room)); err != nil {
-		return err
-	}
-	prof, _, err := p.reader.profile(r.Context(), c.user)
+	m, err := p.readOwn(w, r, c, room)
 	if err != nil {
 		return err
 	}
-	m := membership{sender: c.user, target: c.user, profile: prof, reason: body.Reason}
-	if _, err := p.write(r.Context(), c.write(room, "POST", "knock", "", len(body.Reason), m.knock())); err != nil {
+	if _, err := p.write(r.Context(), c.write(room, "POST", "knock", "", len(m.reason), m.knock())); err != nil {
 		return err
 	}
+	answerRoom(w, room)
+	return nil
+}
+
+// readOwn reads what a user says of the membership that it wants for itself, and its profile.
+func (p *Persister) readOwn(w http.ResponseWriter, r *http.Request, c caller, room id.RoomID) (membership, error) {
+	var body memberBody
+	if err := mxhttp.ReadOptionalJSON(w, r, maxBody, &body); err != nil {
+		return membership{}, err
+	}
+	if err := p.mine(r.Context(), p.opts.Leases.ShardOf(room)); err != nil {
+		return membership{}, err
+	}
+	prof, _, err := p.reader.profile(r.Context(), c.user)
+	return membership{sender: c.user, target: c.user, profile: prof, reason: body.Reason}, err
+}
+
+func answerRoom(w http.ResponseWriter, room id.RoomID) {
 	mxhttp.WriteJSON(w, http.StatusOK, struct {
 		RoomID id.RoomID `json:"room_id"`
 	}{room})
-	return nil
 }
 
 // joinAdmitted joins a room that admits members of others, if the user is one.

@@ -50,16 +50,7 @@ func TestALaneIsStalledWhileNothingGetsDone(t *testing.T) {
 					queueMessage(t, l, room, "x")
 				}
 				if tt.fail != nil {
-					go func() {
-						for {
-							select {
-							case <-s.began:
-								s.proceed <- struct{}{}
-							case <-s.over:
-								return
-							}
-						}
-					}()
+					go s.proceedAlways()
 				}
 				time.Sleep(long)
 				synctest.Wait()
