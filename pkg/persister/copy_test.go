@@ -131,7 +131,10 @@ func (s *succession) events(t *testing.T, room id.RoomID) {
 func TestARoomThatWasCopiedIsNotReadWhole(t *testing.T) {
 	t.Parallel()
 	s := newSuccession(t)
-	room := s.from.newRoom(t)
+	room, cold := s.from.newRoom(t), s.from.newRoom(t)
+	for s.from.leases.ShardOf(cold) == s.from.leases.ShardOf(room) { // which move apart
+		cold = s.from.newRoom(t)
+	}
 	s.warm(t, room)
 	// What is written after the copy is read from the table.
 	require.Equal(t, 200, s.from.post(t, bob, "/join/"+string(room), nil).status)
@@ -143,7 +146,6 @@ func TestARoomThatWasCopiedIsNotReadWhole(t *testing.T) {
 	s.events(t, room)
 	require.Equal(t, 2, messages(t, s.from.db, room))
 
-	cold := s.from.newRoom(t)
 	s.move(t, cold)
 	require.Equal(t, 200, s.to.send(t, cold, alice, "one").status)
 	require.Equal(t, int64(1), s.reads.n.Load(), "and that is counted")
