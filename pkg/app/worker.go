@@ -171,12 +171,7 @@ func (w *worker) database(ctx context.Context) error {
 			return fmt.Errorf("connect to the database through --postgres-read-uri: %w", err)
 		}
 	}
-	if w.cfg.RedisURI.Empty() {
-		w.bus = bus.Local()
-		return nil
-	}
-	// The database's id tells homeservers that share a Redis apart.
-	w.bus, err = bus.Open(w.cfg.RedisURI.Reveal(), "myelin:"+w.db.DatabaseID+":")
+	w.bus, err = openBus(w.cfg, w.db.DatabaseID)
 	return err
 }
 

@@ -12,14 +12,17 @@ import (
 	"github.com/myelin-hs/myelin/pkg/bus/redistest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// A pool that was closed while its server was down notices within a second.
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/redis/go-redis/v9/internal/pool.(*ConnPool).tryDial"))
+}
 
 // each runs the test over both transports: they must be told apart by nothing.
 func each(t *testing.T, test func(t *testing.T, b *bus.Bus)) {
 	t.Run("local", func(t *testing.T) { t.Parallel(); test(t, bus.Local()) })
 	t.Run("redis", func(t *testing.T) {
 		t.Parallel()
-		b, err := bus.Open(redistest.New(t), "p:")
+		b, err := bus.Open(bus.Options{URI: bus.At(redistest.New(t)), Prefix: "p:"})
 		require.NoError(t, err)
 		t.Cleanup(func() { _ = b.Close() })
 		test(t, b)
@@ -126,7 +129,7 @@ func TestInterestChangesWhileRunning(t *testing.T) {
 func TestSubscriberOutlivesARestartOfRedis(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
-	b, err := bus.Open(server.URI(), "p:")
+	b, err := bus.Open(bus.Options{URI: bus.At(server.URI()), Prefix: "p:"})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = b.Close() })
 	ready, up, down := make(chan bus.Horizon, 10000), make(chan struct{}, 100), make(chan struct{}, 100)
@@ -147,7 +150,7 @@ func TestSubscriberOutlivesARestartOfRedis(t *testing.T) {
 
 func TestOpenKeepsThePasswordOutOfItsError(t *testing.T) {
 	t.Parallel()
-	_, err := bus.Open("redis://:hunter2@bad host:x", "")
+	_, err := bus.Open(bus.Options{URI: bus.At("redis://:hunter2@bad host:x")})
 	require.Error(t, err)
 	require.NotContains(t, err.Error(), "hunter2")
 }

@@ -3,40 +3,140 @@ package bus
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 )
 
-// Open makes a bus over Redis. Channels start with prefix, which tells homeservers that share a Redis apart. It connects
-// lazily. The URI is redis://, rediss:// or unix://.
-func Open(uri, prefix string) (*Bus, error) {
-	opts, err := redis.ParseURL(uri)
-	if err != nil {
-		return nil, errors.New("parse the Redis URI: it is not of the form redis://user:password@host:port/db")
-	}
-	opts.DialTimeout = time.Second
-	opts.ReadTimeout = time.Second
-	opts.WriteTimeout = time.Second
-	opts.ContextTimeoutEnabled = true // else publishTimeout would bound nothing
-	opts.PoolSize = 4
-	opts.MaxRetries = -1 // a late copy is worth nothing
-	return &Bus{prefix: prefix, transport: &overRedis{client: redis.NewClient(opts)}}, nil
+// Options say where Redis is.
+type Options struct {
+	// URI returns where the servers are, and who to be there:
+	//
+	//	redis://user:password@host:port/0                                one server; unix:///path too
+	//	redis+sentinel://user:password@host:port,host:port/0?master=name  the one that Sentinels name, which the hosts are
+	//	redis+cluster://user:password@host:port,host:port                 a cluster, some of whose nodes the hosts are
+	//
+	// and rediss for TLS, by which Sentinels are asked too. It is asked again for each connection, about user and password
+	// only: hosts stay what they were.
+	URI func() (string, error)
+	// Password returns the password, asked anew for each connection. Nil: it is in the URI.
+	Password func() (string, error)
+	// SentinelPassword is what the Sentinels themselves want to hear.
+	SentinelPassword string
+	// CA returns the certificates, in PEM, that servers' are checked with, asked anew for each connection. Nil: the system's.
+	CA func() ([]byte, error)
+	// Prefix begins the names of channels: it tells homeservers that share a Redis apart.
+	Prefix string
 }
 
-type overRedis struct{ client *redis.Client }
+// Open makes a bus over Redis. It connects lazily.
+func Open(o Options) (*Bus, error) {
+	uri, err := o.URI()
+	if err != nil {
+		return nil, fmt.Errorf("read the Redis URI: %w", err)
+	}
+	l, err := parseURI(uri)
+	if err != nil {
+		return nil, err
+	}
+	return &Bus{prefix: o.Prefix, transport: newRedis(l, o)}, nil
+}
+
+// At is the URI of a Redis that stays what it is.
+func At(uri string) func() (string, error) {
+	return func() (string, error) { return uri, nil }
+}
+
+// credentials are asked for each new connection.
+func (o Options) credentials(context.Context) (user, password string, err error) {
+	uri, err := o.URI()
+	if err != nil {
+		return "", "", fmt.Errorf("read the Redis URI: %w", err)
+	}
+	l, err := parseURI(uri)
+	if err != nil {
+		return "", "", err
+	}
+	user, password = l.options.Username, l.options.Password
+	if o.Password != nil {
+		if password, err = o.Password(); err != nil {
+			return "", "", fmt.Errorf("read the Redis password: %w", err)
+		}
+	}
+	return user, password, nil
+}
+
+const (
+	answerTimeout = time.Second
+	poolSize      = 4  // of each server
+	noRetries     = -1 // a late copy is worth nothing
+)
+
+// overRedis is Redis in one of its modes. ContextTimeoutEnabled is set, or publishTimeout would bound nothing.
+type overRedis struct {
+	client redis.UniversalClient
+	// lookAgain makes the client ask where the servers are; nil where it does so by itself.
+	lookAgain func(context.Context)
+	// through is the server that a channel's messages pass, so that they stay in order.
+	through func(ctx context.Context, channel string) (redis.Cmdable, error)
+}
+
+func newRedis(l location, o Options) *overRedis {
+	dial := dialer{tls: l.options.TLSConfig != nil, ca: o.CA}.dial
+	r := &overRedis{}
+	switch l.mode {
+	case sentinel:
+		r.client = redis.NewFailoverClient(&redis.FailoverOptions{
+			MasterName: l.master, SentinelAddrs: l.hosts, SentinelPassword: o.SentinelPassword,
+			DB: l.options.DB, CredentialsProviderContext: o.credentials, Dialer: dial,
+			DialTimeout: dialTimeout, ReadTimeout: answerTimeout, WriteTimeout: answerTimeout, ContextTimeoutEnabled: true,
+			PoolSize: poolSize, MaxRetries: noRetries,
+		})
+	case cluster:
+		c := redis.NewClusterClient(&redis.ClusterOptions{
+			Addrs: l.hosts, CredentialsProviderContext: o.credentials, Dialer: dial,
+			DialTimeout: dialTimeout, ReadTimeout: answerTimeout, WriteTimeout: answerTimeout, ContextTimeoutEnabled: true,
+			PoolSize: poolSize, MaxRetries: noRetries,
+		})
+		r.client, r.lookAgain = c, c.ReloadState
+		r.through = func(ctx context.Context, channel string) (redis.Cmdable, error) { return c.MasterForKey(ctx, channel) }
+	default:
+		opts := l.options
+		opts.Dialer, opts.CredentialsProviderContext = dial, o.credentials
+		opts.DialTimeout, opts.ReadTimeout, opts.WriteTimeout, opts.ContextTimeoutEnabled = dialTimeout, answerTimeout, answerTimeout, true
+		opts.PoolSize, opts.MaxRetries = poolSize, noRetries
+		r.client = redis.NewClient(opts)
+	}
+	return r
+}
 
 func (r *overRedis) publish(ctx context.Context, channel string, payload []byte) error {
-	return r.client.Publish(ctx, channel, payload).Err()
+	server := redis.Cmdable(r.client)
+	if r.through != nil {
+		var err error
+		if server, err = r.through(ctx, channel); err != nil {
+			return err
+		}
+	}
+	err := server.Publish(ctx, channel, payload).Err()
+	if err != nil && r.lookAgain != nil {
+		r.lookAgain(ctx)
+	}
+	return err
 }
 
 func (r *overRedis) subscribe() stream {
-	return &redisStream{pubsub: r.client.Subscribe(context.Background())} // no connection until a channel is added
+	// No connection until a channel is added.
+	return &redisStream{pubsub: r.client.Subscribe(context.Background()), lookAgain: r.lookAgain}
 }
 
 func (r *overRedis) close() error { return r.client.Close() }
 
-type redisStream struct{ pubsub *redis.PubSub }
+type redisStream struct {
+	pubsub    *redis.PubSub
+	lookAgain func(context.Context)
+}
 
 // add and remove: on an error the client has noted the channels and subscribes when it reconnects.
 func (s *redisStream) add(ctx context.Context, channels []string) {
@@ -79,6 +179,9 @@ func (s *redisStream) run(ctx context.Context, message func(string, []byte), up,
 			connected, pinged = false, false
 			down()
 			s.giveUp(ctx)
+		}
+		if s.lookAgain != nil {
+			s.lookAgain(ctx)
 		}
 		select {
 		case <-ctx.Done():

@@ -81,7 +81,7 @@ func TestSilentConnectionIsReplaced(t *testing.T) {
 	t.Parallel()
 	server := strings.TrimSuffix(strings.TrimPrefix(redistest.New(t), "redis://"), "/0")
 	n := newNetwork(t, server)
-	b, err := bus.Open("redis://"+n.listener.Addr().String(), "p:")
+	b, err := bus.Open(bus.Options{URI: bus.At("redis://" + n.listener.Addr().String()), Prefix: "p:"})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = b.Close() })
 	ready, up, down := make(chan bus.Horizon, 10000), make(chan struct{}, 100), make(chan struct{}, 100)

@@ -31,6 +31,10 @@ type Config struct {
 
 	// PostgresURI and RedisURI. An empty RedisURI is for a single process that has every role.
 	PostgresURI, RedisURI Secret
+	// RedisPassword and RedisSentinelPassword are for servers and Sentinels. Empty: the URI's, and none.
+	RedisPassword, RedisSentinelPassword Secret
+	// RedisCA are the certificates, in PEM, that those of servers and Sentinels are checked with. Empty: the system's.
+	RedisCA Secret
 	// PostgresReadURI is for what needs no session of its own, and may be a pooler's. Empty: PostgresURI.
 	PostgresReadURI Secret
 	// MaxConns bounds the pool of database connections. The connections of leases, lanes and announcer are on top of it.

@@ -55,21 +55,22 @@ func TestRunRefuses(t *testing.T) {
 		args, env []string
 		want      string
 	}{
-		"unknown flag":          {args: []string{"--colour=red"}, want: "colour"},
-		"unknown variable":      {env: []string{"MYELIN_COLOUR=red"}, want: "MYELIN_COLOUR"},
-		"bad variable":          {env: []string{"MYELIN_MAX_CONNS=red"}, want: "MYELIN_MAX_CONNS"},
-		"argument":              {args: []string{"now"}, want: "now"},
-		"unknown role":          {args: []string{"--roles=gateway,janitor"}, want: "janitor"},
-		"role twice":            {args: []string{"--roles=gateway,gateway"}, want: "twice"},
-		"several without redis": {args: []string{"--roles=gateway"}, want: "redis"},
-		"no server name":        {args: []string{"--server-name="}, want: "server-name"},
-		"bad registration":      {args: []string{"--registration=maybe"}, want: "maybe"},
-		"short credential":      {args: []string{"--internal-credential-file=" + write(t, "short")}, want: "32"},
-		"empty secret file":     {args: []string{"--signing-key-file=" + write(t, "\n")}, want: "empty"},
-		"missing secret file":   {args: []string{"--signing-key-file=/nowhere/key"}, want: "signing-key-file"},
-		"uri twice":             {args: []string{"--postgres-uri-file=" + credential}, want: "exclude"},
-		"bad address":           {args: []string{"--internal-addr=8090"}, want: "internal-addr"},
-		"bad level":             {args: []string{"--log-level=loud"}, want: "log-level"},
+		"unknown flag":           {args: []string{"--colour=red"}, want: "colour"},
+		"unknown variable":       {env: []string{"MYELIN_COLOUR=red"}, want: "MYELIN_COLOUR"},
+		"bad variable":           {env: []string{"MYELIN_MAX_CONNS=red"}, want: "MYELIN_MAX_CONNS"},
+		"argument":               {args: []string{"now"}, want: "now"},
+		"unknown role":           {args: []string{"--roles=gateway,janitor"}, want: "janitor"},
+		"role twice":             {args: []string{"--roles=gateway,gateway"}, want: "twice"},
+		"several without redis":  {args: []string{"--roles=gateway"}, want: "redis"},
+		"password without redis": {args: []string{"--redis-password-file=" + credential}, want: "--redis-uri"},
+		"no server name":         {args: []string{"--server-name="}, want: "server-name"},
+		"bad registration":       {args: []string{"--registration=maybe"}, want: "maybe"},
+		"short credential":       {args: []string{"--internal-credential-file=" + write(t, "short")}, want: "32"},
+		"empty secret file":      {args: []string{"--signing-key-file=" + write(t, "\n")}, want: "empty"},
+		"missing secret file":    {args: []string{"--signing-key-file=/nowhere/key"}, want: "signing-key-file"},
+		"uri twice":              {args: []string{"--postgres-uri-file=" + credential}, want: "exclude"},
+		"bad address":            {args: []string{"--internal-addr=8090"}, want: "internal-addr"},
+		"bad level":              {args: []string{"--log-level=loud"}, want: "log-level"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -119,4 +120,24 @@ func TestTrustedNotaries(t *testing.T) {
 	c, err = config.Run(append(args, "--trusted-notaries=b.example,c.example:8448"), nil, roles, io.Discard)
 	require.NoError(t, err)
 	require.Equal(t, []string{"b.example", "c.example:8448"}, c.TrustedNotaries)
+}
+
+func TestASecretOfAFileIsReadAnew(t *testing.T) {
+	t.Parallel()
+	credential, uri := write(t, strings.Repeat("c", 32)), write(t, "redis://a")
+	c, err := config.Run([]string{
+		"--server-name=a.example", "--postgres-uri=postgres://db/m", "--internal-credential-file=" + credential, "--redis-uri-file=" + uri,
+	}, nil, roles, io.Discard)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(uri, []byte("redis://b\n"), 0o600))
+	now, err := c.RedisURI.Current()
+	require.NoError(t, err)
+	require.Equal(t, "redis://b", now)
+	require.Equal(t, "redis://a", c.RedisURI.Reveal(), "what was read at the start stays")
+	require.NoError(t, os.Remove(uri))
+	_, err = c.RedisURI.Current()
+	require.Error(t, err)
+	now, err = c.PostgresURI.Current()
+	require.NoError(t, err)
+	require.Equal(t, "postgres://db/m", now, "a secret of no file stays what it is")
 }

@@ -39,7 +39,10 @@ func Run(args, environ, known []string, usage io.Writer) (Config, error) {
 	set.StringVar(&c.PublicBaseURL, "public-base-url", "", "base URL for clients, for /.well-known/matrix/client (default: from the request)")
 	postgres := set.secret(&c.PostgresURI, "postgres-uri", "postgres:// URI of the database", true)
 	set.secret(&c.PostgresReadURI, "postgres-read-uri", "postgres:// URI of a pooler in front of the same database, for what needs no session of its own (default: the database itself)", true)
-	set.secret(&c.RedisURI, "redis-uri", "redis:// URI; without it one process must have all roles", true)
+	set.secret(&c.RedisURI, "redis-uri", "redis:// URI, redis+sentinel://host,host/0?master=name or redis+cluster://host,host, or rediss for TLS; without it one process must have all roles", true)
+	set.secret(&c.RedisPassword, "redis-password", "password for Redis (default: the URI's)", false)
+	set.secret(&c.RedisSentinelPassword, "redis-sentinel-password", "password for the Sentinels", false)
+	set.secret(&c.RedisCA, "redis-ca", "certificates, in PEM, that Redis's is checked with (default: the system's)", false)
 	set.IntVar(&c.MaxConns, "max-conns", 4, "most pooled database connections, besides those of leases, lanes and announcer")
 	set.database(&c.DatabaseID, &c.HomeserverID)
 	credential := set.secret(&c.InternalCredential, "internal-credential", "credential that workers share, at least 32 bytes", false)
@@ -84,6 +87,9 @@ func Run(args, environ, known []string, usage io.Writer) (Config, error) {
 	}
 	if c.RedisURI.Empty() && len(c.Roles) > 0 && len(c.Roles) < len(known) {
 		bad.add("--redis-uri or --redis-uri-file is needed unless --roles=all: workers hear of each other's writes through Redis")
+	}
+	if c.RedisURI.Empty() && !(c.RedisPassword.Empty() && c.RedisSentinelPassword.Empty() && c.RedisCA.Empty()) {
+		bad.add("--redis-password-file, --redis-sentinel-password-file and --redis-ca-file are only used with --redis-uri or --redis-uri-file")
 	}
 	if !slices.Contains([]string{RegistrationClosed, RegistrationToken, RegistrationOpen}, c.Registration) {
 		bad.add("--registration: %q is not closed, token or open", c.Registration)

@@ -12,10 +12,20 @@ import (
 const maxSecret = 64 << 10
 
 // A Secret is a text that must not show: every way of printing, logging or encoding it gives ***.
-type Secret struct{ text string }
+type Secret struct{ text, path string }
 
 // NewSecret wraps a text.
-func NewSecret(text string) Secret { return Secret{text} }
+func NewSecret(text string) Secret { return Secret{text: text} }
+
+// Current reads the secret anew from the file that it came from, whose content may have been replaced. A secret that came
+// from elsewhere stays what it is.
+func (s Secret) Current() (string, error) {
+	if s.path == "" {
+		return s.text, nil
+	}
+	now, err := readSecret(s.path)
+	return now.text, err
+}
 
 // Reveal returns the text.
 func (s Secret) Reveal() string { return s.text }
@@ -53,7 +63,7 @@ func readSecret(path string) (Secret, error) {
 	if len(text) > maxSecret {
 		return Secret{}, fmt.Errorf("%s is larger than %d bytes", path, maxSecret)
 	}
-	s := Secret{strings.TrimSpace(string(text))}
+	s := Secret{strings.TrimSpace(string(text)), path}
 	if s.Empty() {
 		return Secret{}, fmt.Errorf("%s is empty", path)
 	}

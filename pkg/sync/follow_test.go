@@ -224,7 +224,7 @@ func TestModelsAreFedByTheBus(t *testing.T) {
 	for name, open := range map[string]func(t *testing.T) *bus.Bus{
 		"within the process": func(*testing.T) *bus.Bus { return bus.Local() },
 		"over Redis": func(t *testing.T) *bus.Bus {
-			b, err := bus.Open(redistest.New(t), "test:")
+			b, err := bus.Open(bus.Options{URI: bus.At(redistest.New(t)), Prefix: "test:"})
 			require.NoError(t, err)
 			t.Cleanup(func() { _ = b.Close() })
 			return b

@@ -119,7 +119,7 @@ func TestLongPollWakes(t *testing.T) {
 			b := bus.Local()
 			if name == "over Redis" {
 				var err error
-				b, err = bus.Open(redistest.New(t), "test:")
+				b, err = bus.Open(bus.Options{URI: bus.At(redistest.New(t)), Prefix: "test:"})
 				require.NoError(t, err)
 				t.Cleanup(func() { _ = b.Close() })
 			}

@@ -3,6 +3,7 @@ package redistest
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"os"
 	"os/exec"
@@ -26,7 +27,11 @@ const nobody = 65534
 type Server struct {
 	dir  string
 	port int
-	stop func()
+	// config are the server's settings besides those that all have.
+	config []string
+	// password that it asks for, and the authority that signed its certificate; "": none, and no TLS.
+	password, authority string
+	stop                func()
 }
 
 // New starts a server that stops when the test ends, and returns its URI.
@@ -44,6 +49,36 @@ func Start(t testing.TB) *Server {
 	return s
 }
 
+// StartWithPassword starts a server that answers only those who know the password.
+func StartWithPassword(t testing.TB, password string) *Server {
+	t.Helper()
+	return start(t, &Server{password: password, config: []string{"--requirepass", password}})
+}
+
+// start starts a server with settings of its own.
+func start(t testing.TB, s *Server) *Server {
+	t.Helper()
+	var err error
+	s.port, err = porttest.Reserve()
+	require.NoError(t, err)
+	s.dir = ownDir(t)
+	require.NoError(t, s.Relaunch(t.Context()))
+	t.Cleanup(s.Stop)
+	return s
+}
+
+// ownDir is a directory in which servers can write.
+func ownDir(t testing.TB) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "redistest-")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	if os.Geteuid() == 0 {
+		require.NoError(t, os.Chown(dir, nobody, nobody))
+	}
+	return dir
+}
+
 // Launch starts a server outside of a test, with its log in dir; its caller stops it.
 func Launch(ctx context.Context, dir string) (*Server, error) {
 	port, err := porttest.Reserve()
@@ -54,8 +89,32 @@ func Launch(ctx context.Context, dir string) (*Server, error) {
 	return s, s.Relaunch(ctx)
 }
 
-// URI of the server; the same after a Restart.
-func (s *Server) URI() string { return fmt.Sprintf("redis://127.0.0.1:%d/0", s.port) }
+// Addr is host:port of the server; the same after a Restart.
+func (s *Server) Addr() string { return "127.0.0.1:" + strconv.Itoa(s.port) }
+
+// URI of the server, without the password.
+func (s *Server) URI() string {
+	if s.authority != "" {
+		return "rediss://" + s.Addr() + "/0"
+	}
+	return "redis://" + s.Addr() + "/0"
+}
+
+// Client is a client for what the test itself does with the server.
+func (s *Server) Client(t testing.TB) *redis.Client {
+	t.Helper()
+	c := s.client()
+	t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+func (s *Server) client() *redis.Client {
+	o := &redis.Options{Addr: s.Addr(), Password: s.password}
+	if s.authority != "" {
+		o.TLSConfig = &tls.Config{InsecureSkipVerify: true} // of the process that was just started here
+	}
+	return redis.NewClient(o)
+}
 
 // Stop kills the server.
 func (s *Server) Stop() {
@@ -74,16 +133,32 @@ func (s *Server) Restart(t testing.TB) {
 // Relaunch is Restart outside of a test.
 func (s *Server) Relaunch(ctx context.Context) error {
 	s.Stop()
-	path, err := exec.LookPath("redis-server")
-	if err != nil {
-		return fmt.Errorf("install Debian's package redis-server: %w", err)
+	port := []string{"--port", strconv.Itoa(s.port)}
+	if s.authority != "" {
+		port = []string{"--port", "0", "--tls-port", strconv.Itoa(s.port)}
 	}
-	log, err := os.Create(filepath.Join(s.dir, "redis.log"))
-	if err != nil {
+	args := append(port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no")
+	var err error
+	if s.stop, err = run(s.dir, append(args, s.config...)); err != nil {
 		return err
 	}
+	client := s.client()
+	defer client.Close()
+	return s.await(ctx, client)
+}
+
+// run starts redis-server with its log in dir, and returns what ends it.
+func run(dir string, args []string) (stop func(), err error) {
+	path, err := exec.LookPath("redis-server")
+	if err != nil {
+		return nil, fmt.Errorf("install Debian's package redis-server: %w", err)
+	}
+	log, err := os.OpenFile(filepath.Join(dir, "redis.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		return nil, err
+	}
 	defer log.Close()
-	cmd := exec.Command(path, "--port", strconv.Itoa(s.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no")
+	cmd := exec.Command(path, args...)
 	cmd.Dir = "/"
 	cmd.Stdout, cmd.Stderr = log, log
 	if os.Geteuid() == 0 {
@@ -91,15 +166,12 @@ func (s *Server) Relaunch(ctx context.Context) error {
 	}
 	exited, err := proctest.Start(cmd, syscall.SIGKILL)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	s.stop = func() {
+	return func() {
 		_ = cmd.Process.Kill()
 		<-exited
-	}
-	client := redis.NewClient(&redis.Options{Addr: "127.0.0.1:" + strconv.Itoa(s.port)})
-	defer client.Close()
-	return s.await(ctx, client)
+	}, nil
 }
 
 func (s *Server) await(ctx context.Context, client *redis.Client) error {

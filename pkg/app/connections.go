@@ -1,0 +1,27 @@
+package app
+
+import (
+	"github.com/myelin-hs/myelin/pkg/bus"
+	"github.com/myelin-hs/myelin/pkg/config"
+)
+
+// openBus opens the bus over Redis, or within this process if there is no Redis. Secrets that are in files are read anew
+// for each connection. The database's id tells homeservers that share a Redis apart.
+func openBus(cfg config.Config, databaseID string) (*bus.Bus, error) {
+	if cfg.RedisURI.Empty() {
+		return bus.Local(), nil
+	}
+	o := bus.Options{
+		URI: cfg.RedisURI.Current, SentinelPassword: cfg.RedisSentinelPassword.Reveal(), Prefix: "myelin:" + databaseID + ":",
+	}
+	if !cfg.RedisPassword.Empty() {
+		o.Password = cfg.RedisPassword.Current
+	}
+	if !cfg.RedisCA.Empty() {
+		o.CA = func() ([]byte, error) {
+			pem, err := cfg.RedisCA.Current()
+			return []byte(pem), err
+		}
+	}
+	return bus.Open(o)
+}
