@@ -42,7 +42,8 @@ func MembersOf(told admin.Status, before *Members) *Members {
 	return w
 }
 
-// Drains tells of workers that have begun or ended to drain since before. Nothing is told of the first answer.
+// Drains tells of workers that have begun or ended to drain since before, also of those that did both in between. Nothing
+// is told of the first answer.
 func (w *Members) Drains(before *Members) []Notice {
 	if before == nil {
 		return nil
@@ -61,6 +62,13 @@ func (w *Members) Drains(before *Members) []Notice {
 				Message: fmt.Sprintf("Worker %d (%s) was draining and owns no shard any more.", id, x.Pod)})
 		}
 	}
+	for id, x := range w.state {
+		was, known := before.state[id]
+		if known && was.State == admin.StateLive && x.Ended == admin.EndedDrained {
+			all = append(all, Notice{Reason: v1alpha1.EventDrained, Pod: x.Pod,
+				Message: fmt.Sprintf("Worker %d (%s) was told to leave, gave all its shards away and left; it had owned %d.", id, x.Pod, was.Shards)})
+		}
+	}
 	slices.SortFunc(all, func(a, b Notice) int { return cmp.Compare(a.Message, b.Message) })
 	return all
 }
@@ -74,7 +82,7 @@ type Move struct {
 }
 
 // MoveOf compares a shard's status with what was told of it; nil if the owner is the same, or none was known before. A
-// worker that has ended is taken to have been taken over from, unless it was seen draining.
+// worker that has ended is taken to have been taken over from, unless it is told or was seen that it drained.
 func (w *Members) MoveOf(number int32, before v1alpha1.EventPersisterShardStatus, now admin.Shard) *Move {
 	if before.Epoch == 0 || before.OwnerID == now.Owner {
 		return nil
@@ -87,7 +95,7 @@ func (w *Members) MoveOf(number int32, before v1alpha1.EventPersisterShardStatus
 		m.Reason = v1alpha1.EventUnowned
 	case before.OwnerID == 0:
 		m.Reason, m.From = v1alpha1.EventAdopted, ""
-	case leaving, known && old.State != admin.StateDead:
+	case leaving, known && old.State != admin.StateDead, old.Ended == admin.EndedDrained:
 		m.Reason = v1alpha1.EventHandedOff
 	default:
 		m.Reason = v1alpha1.EventTakenOver

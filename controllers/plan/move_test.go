@@ -20,6 +20,8 @@ func worker(id int64, state string, shards int) admin.Worker {
 func TestMoves(t *testing.T) {
 	t.Parallel()
 	live, drains, dead := worker(1, admin.StateLive, 2), worker(1, admin.StateLeaving, 2), worker(1, admin.StateDead, 0)
+	drained := worker(1, admin.StateDead, 0)
+	dead.Ended, drained.Ended = admin.EndedDied, admin.EndedDrained
 	known := v1alpha1.EventPersisterShardStatus{Owner: "p-1", OwnerID: 1, Epoch: 4}
 	to := admin.Shard{Owner: 2, OwnerPod: "p-2", Epoch: 5}
 	for name, test := range map[string]struct {
@@ -36,6 +38,8 @@ func TestMoves(t *testing.T) {
 		"from one that is dead":   {told: told(dead), before: known, now: to, reason: v1alpha1.EventTakenOver, says: "p-2 has the shard since epoch 5: its owner p-1 has ended."},
 		"from one that is gone":   {told: told(), before: known, now: to, reason: v1alpha1.EventTakenOver},
 		"from one that drained":   {earlier: told(drains), told: told(dead), before: known, now: to, reason: v1alpha1.EventHandedOff},
+		"drained between answers": {earlier: told(live), told: told(drained), before: known, now: to, reason: v1alpha1.EventHandedOff},
+		"drained long before":     {told: told(drained), before: known, now: to, reason: v1alpha1.EventHandedOff},
 		"to nobody":               {told: told(dead), before: known, now: admin.Shard{Epoch: 5}, reason: v1alpha1.EventUnowned, says: "p-1 has given the shard up"},
 		"from nobody":             {told: told(), before: v1alpha1.EventPersisterShardStatus{Epoch: 4}, now: to, reason: v1alpha1.EventAdopted, says: "nobody owned"},
 		"to the pod's next start": {told: told(dead), before: known, now: admin.Shard{Owner: 3, OwnerPod: "p-1", Epoch: 5}, reason: v1alpha1.EventTakenOver},
@@ -91,5 +95,9 @@ func TestDrainIsToldOnceAtEachEnd(t *testing.T) {
 	require.Equal(t, both, reasons(first, leaves(9), gone, gone))
 	require.ElementsMatch(t, both, reasons(first, leaves(0), gone))
 	require.Empty(t, reasons(first, gone), "it did not drain")
+	left := worker(1, admin.StateDead, 0)
+	left.Ended = admin.EndedDrained
+	require.Equal(t, both, reasons(first, leaves(9), told(left), told(left)))
+	require.Equal(t, []string{v1alpha1.EventDrained}, reasons(first, told(left), told(left)), "within one poll")
 	require.Empty(t, reasons(nil, leaves(9)), "nothing is known from before")
 }

@@ -30,7 +30,18 @@ const (
 	StateDead    = "dead"
 )
 
-// A Worker is one process incarnation. Dead ones are listed for some minutes.
+// How a Worker ended that is dead.
+const (
+	// EndedDrained: it had been told to leave, gave away all that it owned, and left.
+	EndedDrained = "drained"
+	// EndedDied: it was declared dead, and what it owned was taken over.
+	EndedDied = "died"
+)
+
+// KeepEnded is how long a Worker that ended is listed.
+const KeepEnded = 10 * time.Minute
+
+// A Worker is one process incarnation. Those that ended, at most 1,000, are listed for KeepEnded.
 type Worker struct {
 	ID    int64    `json:"id"`
 	Pod   string   `json:"pod"`
@@ -38,10 +49,15 @@ type Worker struct {
 	Pool  string   `json:"pool"`
 	Roles []string `json:"roles"`
 	State string   `json:"state"`
+	// Ended says how a dead worker ended; empty while it lives. DiedOf is why it was declared dead, such as "refused" or
+	// "expired"; empty if it was not.
+	Ended  string `json:"ended,omitempty"`
+	DiedOf string `json:"died_of,omitempty"`
 	// Shards is how many shards it owns.
 	Shards    int       `json:"shards"`
 	StartedAt time.Time `json:"started_at"`
-	// ExpiresInMS is how long its last heartbeat is good for, by the database's clock; negative when it is overdue.
+	// ExpiresInMS is how long its last heartbeat is good for, by the database's clock; negative when it is overdue, 0 for a
+	// dead one.
 	ExpiresInMS int64 `json:"expires_in_ms"`
 }
 

@@ -76,6 +76,10 @@ func (a *API) status(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return unreachable(err)
 	}
+	ended, err := a.o.Lease.EndedSince(r.Context(), admin.KeepEnded)
+	if err != nil {
+		return unreachable(err)
+	}
 	leases := a.o.Lease.Table().Leases()
 	owned, pods := map[int64]int{}, map[int64]string{}
 	for _, l := range leases {
@@ -88,6 +92,10 @@ func (a *API) status(w http.ResponseWriter, r *http.Request) error {
 			StartedAt: x.StartedAt.UTC(), ExpiresInMS: x.ExpiresIn.Milliseconds(),
 		})
 	}
+	for _, x := range ended {
+		pods[x.ID] = x.Pod
+		s.Workers = append(s.Workers, endedWorker(x))
+	}
 	for _, l := range leases {
 		s.Shards = append(s.Shards, admin.Shard{
 			ID: l.Shard, Owner: l.Owner, OwnerPod: pods[l.Owner], Epoch: l.Epoch, Claimed: l.Claimed, Target: l.Target,
@@ -95,6 +103,17 @@ func (a *API) status(w http.ResponseWriter, r *http.Request) error {
 	}
 	mxhttp.WriteJSON(w, http.StatusOK, s)
 	return nil
+}
+
+func endedWorker(x lease.Ended) admin.Worker {
+	w := admin.Worker{
+		ID: x.ID, Pod: x.Pod, Addr: x.Addr, Pool: x.Pool, Roles: x.Roles, State: admin.StateDead, Ended: admin.EndedDrained,
+		DiedOf: x.DiedOf, StartedAt: x.StartedAt.UTC(),
+	}
+	if x.DiedOf != "" {
+		w.Ended = admin.EndedDied
+	}
+	return w
 }
 
 func (a *API) move(w http.ResponseWriter, r *http.Request) error {
