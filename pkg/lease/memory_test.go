@@ -52,10 +52,10 @@ func TestAGenerationThatAnotherBeganElsewhere(t *testing.T) {
 	c := newCluster(t)
 	a, b := c.join("a", quick), c.join("b", quick)
 	c.eventually("even", func() bool { return c.settled(a, b) })
-	a.mu.Lock()
+	a.Manager.mu.Lock()
 	a.life.timeline = "FFFFFFFF" // not older, and not this one
 	a.life.system++
-	a.mu.Unlock()
+	a.Manager.mu.Unlock()
 	c.eventually("they go on", func() bool { return a.Generation() == 2 && b.Generation() == 2 && c.settled(a, b) })
 }
 
