@@ -65,6 +65,17 @@ func (c *Client) Drain(ctx context.Context, worker int64) error {
 	return c.do(ctx, http.MethodPost, "workers/"+strconv.FormatInt(worker, 10)+"/drain", nil, nil)
 }
 
+// Cordon keeps a worker from being given shards, or allows it again.
+func (c *Client) Cordon(ctx context.Context, worker int64, cordoned bool) error {
+	return c.do(ctx, http.MethodPost, "workers/"+strconv.FormatInt(worker, 10)+"/cordon", CordonRequest{cordoned}, nil)
+}
+
+// Rebalance makes the balancer look at how shards are spread. It returns at once: what moves is in Status.
+func (c *Client) Rebalance(ctx context.Context) (Rebalance, error) {
+	var r Rebalance
+	return r, c.do(ctx, http.MethodPost, "rebalance", nil, &r)
+}
+
 func (c *Client) do(ctx context.Context, method, path string, in, out any) error {
 	fail := func(err error) error { return fmt.Errorf("admin %s %s: %w", method, path, err) }
 	var body []byte

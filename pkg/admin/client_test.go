@@ -36,6 +36,18 @@ func TestClient(t *testing.T) {
 		w.WriteHeader(http.StatusNotFound)
 		_, _ = w.Write([]byte(`{"error":"there is no worker 8"}`))
 	})
+	mux.HandleFunc("POST "+admin.Prefix+"workers/9/cordon", func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		if string(body) != `{"cordoned":true}` {
+			w.WriteHeader(http.StatusBadRequest)
+			return
+		}
+		w.WriteHeader(http.StatusNoContent)
+	})
+	mux.HandleFunc("POST "+admin.Prefix+"rebalance", func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusAccepted)
+		_, _ = w.Write([]byte(`{"balancer":4}`))
+	})
 	server := httptest.NewServer(internalauth.NewVerifier(credential).Handler(mux, 1<<20))
 	t.Cleanup(server.Close)
 
@@ -49,6 +61,10 @@ func TestClient(t *testing.T) {
 	require.Equal(t, admin.MoveResult{From: 7, To: 9, Epoch: 5}, moved)
 
 	require.NoError(t, c.Drain(t.Context(), 9))
+	require.NoError(t, c.Cordon(t.Context(), 9, true))
+	asked, err := c.Rebalance(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, admin.Rebalance{Balancer: 4}, asked)
 	err = c.Drain(t.Context(), 8)
 	var refusal *admin.Error
 	require.ErrorAs(t, err, &refusal)

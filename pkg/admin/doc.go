@@ -6,6 +6,8 @@
 //	GET  /_myelin/admin/v1/status               → Status
 //	POST /_myelin/admin/v1/shards/{id}/move     MoveRequest → MoveResult, once the shard has moved
 //	POST /_myelin/admin/v1/workers/{id}/drain   → 202: the worker has been told to leave
+//	POST /_myelin/admin/v1/workers/{id}/cordon  CordonRequest → 204: it is given no shards any more, or is again
+//	POST /_myelin/admin/v1/rebalance            → 202 Rebalance: the balancer looks at how shards are spread
 //
 // Errors are a status and {"error": "a sentence"}. The package links neither Postgres nor Kubernetes.
 package admin

@@ -49,6 +49,8 @@ type Worker struct {
 	Pool  string   `json:"pool"`
 	Roles []string `json:"roles"`
 	State string   `json:"state"`
+	// Cordoned says that it keeps its shards and is given no others.
+	Cordoned bool `json:"cordoned"`
 	// Ended says how a dead worker ended; empty while it lives. DiedOf is why it was declared dead, such as "refused" or
 	// "expired"; empty if it was not.
 	Ended  string `json:"ended,omitempty"`
@@ -83,4 +85,14 @@ type MoveResult struct {
 	From  int64 `json:"from"`
 	To    int64 `json:"to"`
 	Epoch int64 `json:"epoch"`
+}
+
+// A CordonRequest says whether the worker is to be cordoned, or no longer.
+type CordonRequest struct {
+	Cordoned bool `json:"cordoned"`
+}
+
+// A Rebalance says which worker spreads the shards; 0 if none has been elected yet.
+type Rebalance struct {
+	Balancer int64 `json:"balancer"`
 }

@@ -44,6 +44,8 @@ func (a *API) Handler() http.Handler {
 	mux.Handle("GET "+admin.Prefix+"status", bounded(a.status))
 	mux.Handle("POST "+admin.Prefix+"shards/{shard}/move", bounded(a.move))
 	mux.Handle("POST "+admin.Prefix+"workers/{worker}/drain", bounded(a.drain))
+	mux.Handle("POST "+admin.Prefix+"workers/{worker}/cordon", bounded(a.cordon))
+	mux.Handle("POST "+admin.Prefix+"rebalance", bounded(a.rebalance))
 	mux.Handle("/", mxhttp.HandlerFunc(func(http.ResponseWriter, *http.Request) error { return mxerr.Unrecognized() }))
 	return mux
 }
@@ -88,7 +90,7 @@ func (a *API) status(w http.ResponseWriter, r *http.Request) error {
 	for _, x := range workers {
 		pods[x.ID] = x.Pod
 		s.Workers = append(s.Workers, admin.Worker{
-			ID: x.ID, Pod: x.Pod, Addr: x.Addr, Pool: x.Pool, Roles: x.Roles, State: x.State.String(), Shards: owned[x.ID],
+			ID: x.ID, Pod: x.Pod, Addr: x.Addr, Pool: x.Pool, Roles: x.Roles, State: x.State.String(), Cordoned: x.Cordoned, Shards: owned[x.ID],
 			StartedAt: x.StartedAt.UTC(), ExpiresInMS: x.ExpiresIn.Milliseconds(),
 		})
 	}
@@ -130,7 +132,9 @@ func (a *API) move(w http.ResponseWriter, r *http.Request) error {
 	case errors.Is(err, lease.ErrNoSuchShard):
 		return mxerr.NotFound("There is no shard %d", shard)
 	case errors.Is(err, lease.ErrUnfit) && req.To == 0:
-		return mxerr.Unknown(http.StatusConflict, "There is no other live event persister to move shard %d to", shard)
+		return mxerr.Unknown(http.StatusConflict, "There is no other live event persister, but for cordoned ones, to move shard %d to", shard)
+	case errors.Is(err, lease.ErrUnfit) && a.cordoned(req.To):
+		return mxerr.Unknown(http.StatusConflict, "Worker %d is cordoned: uncordon it first", req.To)
 	case errors.Is(err, lease.ErrUnfit):
 		return mxerr.Unknown(http.StatusConflict, "Worker %d is not a live event persister", req.To)
 	case errors.Is(err, lease.ErrNotYet):

@@ -134,6 +134,32 @@ func TestStatusAndMove(t *testing.T) {
 	require.Greater(t, moved.Epoch, s.Shards[5].Epoch)
 }
 
+func TestCordonAndRebalance(t *testing.T) {
+	t.Parallel()
+	pool := open(t)
+	first, second := join(t, pool, "first"), join(t, pool, "second")
+	first.awaitClaims(t)
+	cordon := fmt.Sprintf("workers/%d/cordon", second.ID())
+
+	code, message := first.ask(t, http.MethodPost, cordon, `{"cordoned":true}`, nil)
+	require.Equal(t, http.StatusNoContent, code, message)
+	s := first.status(t)
+	require.Equal(t, []bool{false, true}, []bool{s.Workers[0].Cordoned, s.Workers[1].Cordoned})
+	theirs := slices.IndexFunc(s.Shards, func(x admin.Shard) bool { return x.Owner == first.ID() })
+	code, message = first.ask(t, http.MethodPost, fmt.Sprintf("shards/%d/move", theirs), fmt.Sprintf(`{"to":%d}`, second.ID()), nil)
+	require.Equal(t, http.StatusConflict, code)
+	require.Contains(t, message, "uncordon it first")
+	code, message = first.ask(t, http.MethodPost, cordon, `{"cordoned":false}`, nil)
+	require.Equal(t, http.StatusNoContent, code, message)
+	require.False(t, first.status(t).Workers[1].Cordoned)
+
+	var asked admin.Rebalance
+	require.Eventually(t, func() bool {
+		code, _ := second.ask(t, http.MethodPost, "rebalance", "", &asked)
+		return code == http.StatusAccepted && (asked.Balancer == first.ID() || asked.Balancer == second.ID())
+	}, time.Minute, 10*time.Millisecond)
+}
+
 func TestNonsenseIsRefusedByName(t *testing.T) {
 	t.Parallel()
 	w := join(t, open(t), "only")
@@ -149,6 +175,7 @@ func TestNonsenseIsRefusedByName(t *testing.T) {
 		"a destination that is not one": {"shards/1/move", `{"to":999}`, http.StatusConflict, "Worker 999"},
 		"a body that is not JSON":       {"shards/1/move", `{`, http.StatusBadRequest, ""},
 		"a worker that is no number":    {"workers/x/drain", "", http.StatusBadRequest, `"x"`},
+		"to cordon nobody":              {"workers/999/cordon", `{"cordoned":true}`, http.StatusConflict, "999"},
 		"a worker that does not exist":  {"workers/999/drain", "", http.StatusNotFound, "999"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -72,7 +72,7 @@ func (m *Manager) balance(ctx context.Context) time.Duration {
 	}
 	m.pruneDead(ctx)
 	t := m.Table()
-	aims, backlog := plan(t.Leases(), m.unshunned(t.persisters(0)), m.timing.movesAtOnce)
+	aims, backlog := plan(t.movable(), m.unshunned(t.persisters(0)), m.timing.movesAtOnce)
 	if err := m.aim(ctx, t, aims); err != nil {
 		m.logUnlessDone(ctx, "could not plan moves", err)
 		return m.timing.heartbeat

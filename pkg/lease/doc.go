@@ -5,7 +5,8 @@
 // # States
 //
 // A worker's row: live → leaving (Drain) → dead; live or leaving → dead (takeover). Dead is final, ids are never used
-// again, and a process whose row is dead has to end.
+// again, and a process whose row is dead has to end. A live persister may be cordoned: it keeps what it has, and is given
+// shards only where all persisters are. That is a wish, not an invariant: nothing but placement looks at it.
 //
 // A shard's row, with the statement that makes each step:
 //

@@ -3,6 +3,7 @@ package lease
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/myelin-hs/myelin/pkg/shard"
@@ -53,11 +54,15 @@ func (m *Manager) give(ctx context.Context) {
 // inheritors says who gets which of this worker's shards when it leaves.
 func (m *Manager) inheritors(t *Table) map[int]int64 {
 	var shards []shard.Shard
+	stay := t.persisters(m.id)
 	for _, l := range t.Leases() {
+		if l.Owner != m.id && t.workers[l.Owner].Cordoned && !slices.Contains(stay, l.Owner) {
+			continue // it keeps them
+		}
 		shards = append(shards, shard.Shard{ID: l.Shard, Owner: l.Owner})
 	}
 	to := map[int]int64{}
-	for _, move := range shard.Spread(shards, t.persisters(m.id)) {
+	for _, move := range shard.Spread(shards, stay) {
 		to[move.Shard] = move.To
 	}
 	return to

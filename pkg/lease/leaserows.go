@@ -107,7 +107,8 @@ RETURNING s.shard_id, s.epoch`
 	return raised, now, nil
 }
 
-// aim: the owner is to move the shard. By compare-and-set on the epoch; over another target only if replace. A row that
+// aim: the owner is to move the shard. By compare-and-set on the epoch; over another target only if replace; never to a
+// worker that is cordoned by now. A row that
 // is locked, as a block is in flight, is waited for this long; with 0 it is left out. It returns the
 // shards aimed.
 func (r rows) aim(ctx context.Context, hs []handover, replace bool, wait time.Duration) (map[int]int64, error) {
@@ -115,6 +116,7 @@ func (r rows) aim(ctx context.Context, hs []handover, replace bool, wait time.Du
 WITH l AS MATERIALIZED (
     SELECT l.shard_id, u.dest FROM shard_lease l JOIN unnest($2::int[], $3::bigint[], $4::bigint[]) u(sid, ep, dest) ON l.shard_id = u.sid
      WHERE l.space = $1 AND l.epoch = u.ep AND l.owner <> u.dest AND (l.target IS NULL OR $5)
+       AND NOT EXISTS (SELECT FROM worker w WHERE w.worker_id = u.dest AND w.cordoned)
        AND set_config('synchronous_commit', 'off', true) = 'off' AND set_config('lock_timeout', $6, true) <> ''
      ORDER BY l.shard_id FOR UPDATE OF l`
 	const update = `)
@@ -162,9 +164,12 @@ SELECT l.shard_id, coalesce(l.owner, 0) FROM shard_lease l
         OR (NOT l.claimed AND l.changed_at < clock_timestamp() - $3 * interval '1 millisecond'))
  ORDER BY l.shard_id FOR UPDATE OF l SKIP LOCKED`
 
-// selectPersisters lists who may be given shards.
+// selectPersisters lists who may be given shards: the cordoned only where there is nobody else.
 const selectPersisters = `
-SELECT worker_id FROM worker WHERE state = 1 AND $1 = ANY(roles) AND expires_at > clock_timestamp() ORDER BY worker_id`
+SELECT worker_id FROM (
+    SELECT worker_id, cordoned, bool_and(cordoned) OVER () AS all_cordoned FROM worker
+     WHERE state = 1 AND $1 = ANY(roles) AND expires_at > clock_timestamp()) w
+ WHERE NOT cordoned OR all_cordoned ORDER BY worker_id`
 
 // updateOwners follows a lock of its rows in the same transaction.
 const updateOwners = `

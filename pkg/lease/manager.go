@@ -29,7 +29,7 @@ var (
 	ErrNoSuchShard = errors.New("no such shard")
 	// ErrProtocol is returned by Join where the database requires a newer protocol than this build speaks.
 	ErrProtocol = errors.New("this build is too old for the database's other workers")
-	// ErrUnfit is returned by Move for a destination that isn't a live persister.
+	// ErrUnfit is returned by Move for a destination that isn't a live persister, or is cordoned.
 	ErrUnfit = errors.New("the worker can't be given shards")
 	// ErrNotYet is returned by Move when its time is over before the new owner serves the shard. The move may still be
 	// under way.

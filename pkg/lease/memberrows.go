@@ -71,19 +71,19 @@ beat AS (
 l AS MATERIALIZED (
     SELECT shard_id, owner, epoch, claimed, target, changed_at FROM shard_lease WHERE space = $3),
 w AS MATERIALIZED (
-    SELECT worker_id, pod, addr, pool, roles, protocol, state, started_at, expires_at,
+    SELECT worker_id, pod, addr, pool, roles, protocol, state, cordoned, started_at, expires_at,
            worker_id <> $1 AND expires_at < clock_timestamp() AS expired -- its own row is as it was before this beat
       FROM worker WHERE state <> 3),
 d AS MATERIALIZED (
     SELECT coalesce((SELECT sum(hash_record_extended((shard_id, owner, epoch, claimed, target), 0)) FROM l), 0)::text AS leases,
-           coalesce((SELECT sum(hash_record_extended((worker_id, state, expired), 0)) FROM w WHERE worker_id <> $1), 0)::text
+           coalesce((SELECT sum(hash_record_extended((worker_id, state, expired, cordoned), 0)) FROM w WHERE worker_id <> $1 OR cordoned), 0)::text
            || coalesce((SELECT state FROM beat), 3)::text AS workers)
 SELECT coalesce((SELECT state FROM beat), 3), d.leases, d.workers,
        CASE WHEN d.leases <> $4 THEN (SELECT json_agg(json_build_object(
            'shard', shard_id, 'owner', owner, 'epoch', epoch, 'claimed', claimed, 'target', target,
            'age_ms', (1000 * extract(epoch FROM clock_timestamp() - changed_at))::bigint)) FROM l) END,
        CASE WHEN d.workers <> $5 THEN (SELECT json_agg(json_build_object(
-           'id', worker_id, 'pod', pod, 'addr', addr, 'pool', pool, 'roles', roles, 'protocol', protocol, 'state', state,
+           'id', worker_id, 'pod', pod, 'addr', addr, 'pool', pool, 'roles', roles, 'protocol', protocol, 'state', state, 'cordoned', cordoned,
            'started_ms', (1000 * extract(epoch FROM started_at))::bigint,
            'expires_ms', (1000 * extract(epoch FROM expires_at - clock_timestamp()))::bigint, 'expired', expired)) FROM w) END,
        (SELECT json_build_object('worker', worker_id, 'term', term,
@@ -150,6 +150,7 @@ func decodeWorkers(raw []byte) ([]Worker, error) {
 		Roles           []string
 		Protocol        int
 		State           State
+		Cordoned        bool
 		StartedMS       int64 `json:"started_ms"`
 		ExpiresMS       int64 `json:"expires_ms"`
 		Expired         bool
@@ -160,7 +161,7 @@ func decodeWorkers(raw []byte) ([]Worker, error) {
 	workers := make([]Worker, 0, len(list))
 	for _, w := range list {
 		workers = append(workers, Worker{
-			ID: w.ID, Pod: w.Pod, Addr: w.Addr, Pool: w.Pool, Roles: w.Roles, Protocol: w.Protocol, State: w.State,
+			ID: w.ID, Pod: w.Pod, Addr: w.Addr, Pool: w.Pool, Roles: w.Roles, Protocol: w.Protocol, State: w.State, Cordoned: w.Cordoned,
 			StartedAt: time.UnixMilli(w.StartedMS), ExpiresIn: time.Duration(w.ExpiresMS) * time.Millisecond, expired: w.Expired,
 		})
 	}
@@ -170,7 +171,7 @@ func decodeWorkers(raw []byte) ([]Worker, error) {
 // readWorkers reads the workers that are live or leaving, as of now.
 func (r rows) readWorkers(ctx context.Context) ([]Worker, error) {
 	const sql = `
-SELECT worker_id, pod, addr, pool, roles, protocol, state, started_at,
+SELECT worker_id, pod, addr, pool, roles, protocol, state, cordoned, started_at,
        (1000 * extract(epoch FROM expires_at - clock_timestamp()))::bigint
   FROM worker WHERE state <> 3 ORDER BY worker_id`
 	found, err := r.pool.Query(ctx, sql)
@@ -179,7 +180,7 @@ SELECT worker_id, pod, addr, pool, roles, protocol, state, started_at,
 	}
 	workers, err := pgx.CollectRows(found, func(row pgx.CollectableRow) (w Worker, err error) {
 		var expires int64
-		err = row.Scan(&w.ID, &w.Pod, &w.Addr, &w.Pool, &w.Roles, &w.Protocol, &w.State, &w.StartedAt, &expires)
+		err = row.Scan(&w.ID, &w.Pod, &w.Addr, &w.Pool, &w.Roles, &w.Protocol, &w.State, &w.Cordoned, &w.StartedAt, &expires)
 		w.ExpiresIn = time.Duration(expires) * time.Millisecond
 		w.expired = expires < 0
 		return w, err
@@ -188,6 +189,16 @@ SELECT worker_id, pod, addr, pool, roles, protocol, state, started_at,
 		return nil, fmt.Errorf("read workers: %w", err)
 	}
 	return workers, nil
+}
+
+// cordon: live persister → the same, cordoned or not. False: there is none of this id.
+func (r rows) cordon(ctx context.Context, worker int64, cordoned bool) (bool, error) {
+	const sql = `UPDATE worker SET cordoned = $2 WHERE worker_id = $1 AND state = 1 AND $3 = ANY(roles)`
+	tag, err := r.pool.Exec(ctx, sql, worker, cordoned, RolePersister)
+	if err != nil {
+		return false, fmt.Errorf("cordon the worker: %w", err)
+	}
+	return tag.RowsAffected() == 1, nil
 }
 
 // leave: live → leaving.

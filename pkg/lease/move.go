@@ -58,7 +58,7 @@ func (m *Manager) move(ctx context.Context, id int, to int64) (Moved, error) {
 			// It was there between two looks, and the balancer has moved it on: to insist would move it to and fro.
 			return Moved{From: from, To: to, Epoch: aimedAt + 1}, nil
 		}
-		if w, ok := t.Worker(to); !ok || w.State != Live || w.expired || !w.HasRole(RolePersister) {
+		if w, ok := t.Worker(to); !ok || w.State != Live || w.expired || w.Cordoned || !w.HasRole(RolePersister) {
 			return Moved{}, ErrUnfit
 		}
 		switch {

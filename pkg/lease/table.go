@@ -37,6 +37,7 @@ type Worker struct {
 	Roles     []string
 	Protocol  int
 	State     State
+	Cordoned  bool          // keeps its shards and is given no others: see [Manager.Cordon]
 	StartedAt time.Time     // database clock
 	ExpiresIn time.Duration // until its heartbeat expires, when this was read; negative: has expired
 
@@ -119,13 +120,21 @@ func (t *Table) WorkersWithRole(role string) []Worker {
 	return some
 }
 
-// persisters returns the ids of the workers that may be given shards, but for one.
+// persisters returns the ids of the workers that may be given shards, but for one. Where all are cordoned it returns
+// them: better theirs than nobody's.
 func (t *Table) persisters(except int64) []int64 {
-	var ids []int64
+	var ids, cordoned []int64
 	for _, i := range t.ids {
-		if w := t.workers[i]; w.State == Live && !w.expired && i != except && w.HasRole(RolePersister) {
+		switch w := t.workers[i]; {
+		case w.State != Live || w.expired || i == except || !w.HasRole(RolePersister):
+		case w.Cordoned:
+			cordoned = append(cordoned, i)
+		default:
 			ids = append(ids, i)
 		}
+	}
+	if len(ids) == 0 {
+		return cordoned
 	}
 	return ids
 }

@@ -9,6 +9,36 @@ const (
 // takes, and of the map from rooms to shards.
 var leases = []mutant{
 	{
+		name: "the balancer gives to cordoned workers",
+		file: "pkg/lease/table.go",
+		old:  "case w.Cordoned:\n", new: "case false:\n",
+		pkg: "./pkg/lease", test: "TestACordonedWorkerKeepsItsShardsAndGetsNoOthers",
+	},
+	{
+		name: "the balancer counts what cordoned workers have",
+		file: "pkg/lease/balancer.go",
+		old:  "plan(t.movable(),", new: "plan(t.Leases(),",
+		pkg: "./pkg/lease", test: "TestACordonedWorkerKeepsItsShardsAndGetsNoOthers",
+	},
+	{
+		name: "a takeover gives to cordoned workers",
+		file: "pkg/lease/leaserows.go",
+		old:  "WHERE NOT cordoned OR all_cordoned ORDER", new: "WHERE true ORDER",
+		pkg: "./pkg/lease", test: "TestACordonedWorkerKeepsItsShardsAndGetsNoOthers",
+	},
+	{
+		name: "shards stay nobody's rather than a cordoned worker's",
+		file: "pkg/lease/leaserows.go",
+		old:  "WHERE NOT cordoned OR all_cordoned ORDER", new: "WHERE NOT cordoned ORDER",
+		pkg: "./pkg/lease", test: "TestCordonedWorkersServeWhereNobodyElseIs",
+	},
+	{
+		name: "a worker that has not heard of a cordon moves shards into it",
+		file: "pkg/lease/leaserows.go",
+		old:  "WHERE w.worker_id = u.dest AND w.cordoned)", new: "WHERE false)",
+		pkg: "./pkg/lease", test: "TestNothingIsMovedToACordonedWorker",
+	},
+	{
 		name: "a move is made again when the balancer has undone it",
 		file: "pkg/lease/move.go",
 		old:  "aimedAt > 0 && l.Epoch > aimedAt+1 {", new: "false {",

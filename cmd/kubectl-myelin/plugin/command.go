@@ -25,6 +25,8 @@ type api interface {
 	Status(ctx context.Context) (admin.Status, error)
 	Move(ctx context.Context, shard int, to int64) (admin.MoveResult, error)
 	Drain(ctx context.Context, worker int64) error
+	Cordon(ctx context.Context, worker int64, cordoned bool) error
+	Rebalance(ctx context.Context) (admin.Rebalance, error)
 }
 
 // session is what all commands share.
@@ -64,7 +66,8 @@ func run(ctx context.Context, args []string, out, errs io.Writer, c connector, o
 	flags.StringVar(&s.homeserver, "homeserver", "", "name of the Homeserver (default the only one in the namespace)")
 	flags.StringVarP(&s.output, "output", "o", "", strings.Join(outputs, ", ")+", or empty for a table")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError(err) })
-	root.AddCommand(statusCommand(s), shardsCommand(s), workersCommand(s), topCommand(s), failoverCommand(s), drainCommand(s), logsCommand(s))
+	root.AddCommand(statusCommand(s), shardsCommand(s), workersCommand(s), topCommand(s), failoverCommand(s), drainCommand(s),
+		cordonCommand(s), uncordonCommand(s), rebalanceCommand(s), logsCommand(s))
 	s.complete(root)
 	root.SetArgs(args)
 	root.SetOut(out)

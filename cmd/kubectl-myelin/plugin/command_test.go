@@ -20,6 +20,10 @@ type workers struct {
 	moved   []int64 // shard, to
 	drained []int64
 	refuse  error
+
+	cordoned map[int64]bool
+	asked    int // to rebalance
+	even     int // looks after which all is spread evenly; 0: it never is
 }
 
 func (w *workers) Status(context.Context) (admin.Status, error) {
@@ -35,6 +39,15 @@ func (w *workers) Status(context.Context) (admin.Status, error) {
 			{ID: 0, Owner: 2, OwnerPod: "p-0", Epoch: 4, Claimed: true},
 			{ID: 1, Owner: 2, OwnerPod: "p-0", Epoch: 5, Claimed: true, Target: 3},
 		},
+	}
+	for i := range status.Workers {
+		status.Workers[i].Cordoned = w.cordoned[status.Workers[i].ID]
+	}
+	if w.asked > 0 && w.even > 0 {
+		if w.even--; w.even == 0 {
+			w.even = 1 // from now on
+			status.Shards[1] = admin.Shard{ID: 1, Owner: 3, OwnerPod: "p-1", Epoch: 6, Claimed: true}
+		}
 	}
 	if len(w.drained) > 0 {
 		status.Workers[1].State, status.Workers[1].Shards = admin.StateLeaving, 0
@@ -53,6 +66,19 @@ func (w *workers) Move(_ context.Context, shard int, to int64) (admin.MoveResult
 func (w *workers) Drain(_ context.Context, worker int64) error {
 	w.drained = append(w.drained, worker)
 	return w.refuse
+}
+
+func (w *workers) Cordon(_ context.Context, worker int64, cordoned bool) error {
+	if w.cordoned == nil {
+		w.cordoned = map[int64]bool{}
+	}
+	w.cordoned[worker] = cordoned
+	return w.refuse
+}
+
+func (w *workers) Rebalance(context.Context) (admin.Rebalance, error) {
+	w.asked++
+	return admin.Rebalance{Balancer: 2}, w.refuse
 }
 
 // command runs a command line against w.
@@ -179,6 +205,9 @@ func TestExitCodes(t *testing.T) {
 		"no such flag":     {&workers{}, []string{"status", "--loud"}, exitUsage, "--loud"},
 		"no such format":   {&workers{}, []string{"status", "-o", "xml"}, exitUsage, "json, yaml, wide"},
 		"top too fast":     {&workers{}, []string{"top", "--interval=1ms"}, exitUsage, "100ms"},
+		"cordon nobody":    {&workers{}, []string{"cordon", "p-9"}, exitRefused, "p-9"},
+		"not even in time": {&workers{}, []string{"rebalance", "--wait=300ms"}, exitFailed, "1 are moving"},
+		"no time at all":   {&workers{}, []string{"rebalance", "--wait=-1s"}, exitUsage, "--wait"},
 		"no shard":         {&workers{}, []string{"failover"}, exitUsage, "arg"},
 		"not a shard":      {&workers{}, []string{"failover", "left"}, exitUsage, "left"},
 		"unknown shard":    {&workers{}, []string{"failover", "64"}, exitRefused, "no shard 64"},

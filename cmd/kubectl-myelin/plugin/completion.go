@@ -36,7 +36,7 @@ func (s *session) complete(root *cobra.Command) {
 		case "failover":
 			cmd.ValidArgsFunction = onlyFirst(shards)
 			_ = cmd.RegisterFlagCompletionFunc("to", pods) // fails for an unknown flag only
-		case "drain", "logs":
+		case "drain", "cordon", "uncordon", "logs":
 			cmd.ValidArgsFunction = onlyFirst(pods)
 		}
 	}

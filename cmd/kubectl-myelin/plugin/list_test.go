@@ -74,10 +74,11 @@ func TestCompletion(t *testing.T) {
 		args []string
 		has  []string
 	}{
-		"commands":  {[]string{""}, []string{"status", "shards", "workers", "top", "failover", "drain", "completion"}},
+		"commands":  {[]string{""}, []string{"status", "shards", "workers", "top", "failover", "drain", "cordon", "uncordon", "rebalance", "completion"}},
 		"shards":    {[]string{"failover", ""}, []string{"0", "1"}},
 		"to":        {[]string{"failover", "1", "--to", ""}, []string{"p-0", "p-1"}},
 		"workers":   {[]string{"drain", ""}, []string{"p-0", "p-1"}},
+		"cordon":    {[]string{"cordon", ""}, []string{"p-0", "p-1"}},
 		"formats":   {[]string{"status", "-o", ""}, []string{"json", "yaml", "wide"}},
 		"no second": {[]string{"drain", "p-0", ""}, nil},
 	} {

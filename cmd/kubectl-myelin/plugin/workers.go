@@ -45,8 +45,16 @@ func writeWorkers(w io.Writer, workers []admin.Worker, wide bool, now time.Time)
 		if wide {
 			more = fmt.Sprintf("\t%s\t%s\t%s\t%s", x.Pool, strings.Join(x.Roles, ","), x.Addr, heartbeat(x))
 		}
-		fmt.Fprintf(w, "%d\t%s\t%s\t%d\t%s%s\n", x.ID, x.Pod, x.State, x.Shards, now.Sub(x.StartedAt).Round(time.Second), more)
+		fmt.Fprintf(w, "%d\t%s\t%s\t%d\t%s%s\n", x.ID, x.Pod, stateOf(x), x.Shards, now.Sub(x.StartedAt).Round(time.Second), more)
 	}
+}
+
+// stateOf is written as kubectl writes that of nodes.
+func stateOf(x admin.Worker) string {
+	if x.Cordoned && x.State != admin.StateDead {
+		return x.State + ",cordoned"
+	}
+	return x.State
 }
 
 // heartbeat says how long a worker's last one is good for.
