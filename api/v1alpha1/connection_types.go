@@ -56,11 +56,3 @@ type PostgresParts struct {
 	// +required
 	CredentialsSecretRef CredentialsSecretRef `json:"credentialsSecretRef"`
 }
-
-// Redis says where Redis is.
-type Redis struct {
-	// secretRef names the Secret key that holds the URI, as in redis://user:password@host:6379/0, or rediss://… for TLS
-	// with a certificate that the image's system trusts.
-	// +required
-	SecretRef URISecretRef `json:"secretRef"`
-}

@@ -25,7 +25,7 @@ func homeserver() *v1alpha1.Homeserver {
 		Spec: v1alpha1.HomeserverSpec{
 			ServerName: "example.org", Image: "registry.example/myelin:1", Shards: 64,
 			Postgres:     v1alpha1.Postgres{SecretRef: &v1alpha1.URISecretRef{Name: "db", Key: "uri"}},
-			Redis:        v1alpha1.Redis{SecretRef: v1alpha1.URISecretRef{Name: "cache", Key: "url"}},
+			Redis:        v1alpha1.Redis{SecretRef: &v1alpha1.URISecretRef{Name: "cache", Key: "url"}},
 			Registration: v1alpha1.Registration{Mode: "closed"},
 			Migration: v1alpha1.MigrationJob{Resources: v1alpha1.Resources{
 				Requests: v1alpha1.ResourceAmounts{CPU: quantity("50m"), Memory: quantity("32Mi")},
@@ -49,6 +49,15 @@ func full() *v1alpha1.Homeserver {
 			CredentialsSecretRef: v1alpha1.CredentialsSecretRef{Name: "login", UsernameKey: "username", PasswordKey: "password"},
 		},
 		CASecretRef: &v1alpha1.SecretKeyRef{Name: "db-ca", Key: "ca.crt"},
+	}
+	hs.Spec.Redis = v1alpha1.Redis{
+		Parts: &v1alpha1.RedisParts{
+			Mode: v1alpha1.RedisSentinel, Hosts: []v1alpha1.RedisHost{"a.example:26379", "[2001:db8::1]:26379"}, MasterName: "cache",
+			TLS: v1alpha1.RedisTLSVerifyFull, Database: 3, Username: "m y",
+			PasswordSecretRef:         &v1alpha1.SecretKeyRef{Name: "cache", Key: "password"},
+			SentinelPasswordSecretRef: &v1alpha1.SecretKeyRef{Name: "cache", Key: "sentinel"},
+		},
+		CASecretRef: &v1alpha1.SecretKeyRef{Name: "cache-ca", Key: "ca.crt"},
 	}
 	hs.Spec.Migration.NodeSelector = map[string]v1alpha1.LabelValue{"disk": "fast"}
 	hs.Spec.Migration.Tolerations = []v1alpha1.Toleration{{Operator: "Exists"}}

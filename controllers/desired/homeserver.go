@@ -17,7 +17,8 @@ type Homeserver struct {
 	Namespace, Name, ServerName, Image, PublicBaseURL string
 	PullSecrets                                       []string
 	Postgres                                          Postgres
-	Redis, Credential, SigningKey                     Key
+	Redis                                             Redis
+	Credential, SigningKey                            Key
 	RegistrationMode                                  string
 	RegistrationToken, RegistrationSharedSecret       *Key
 	Shards                                            int32
@@ -34,7 +35,7 @@ func HomeserverOf(hs *v1alpha1.Homeserver) Homeserver {
 		Namespace: hs.Namespace, Name: hs.Name, ServerName: hs.Spec.ServerName, Image: hs.Spec.Image,
 		PublicBaseURL:            hs.Spec.PublicBaseURL,
 		Postgres:                 postgresOf(hs.Spec.Postgres),
-		Redis:                    Key{hs.Spec.Redis.SecretRef.Name, hs.Spec.Redis.SecretRef.Key},
+		Redis:                    redisOf(hs.Spec.Redis),
 		Credential:               Key{CredentialSecret(hs.Name), "credential"},
 		SigningKey:               Key{SigningKeySecret(hs.Name), "signing.key"},
 		RegistrationMode:         string(hs.Spec.Registration.Mode),
@@ -73,8 +74,7 @@ type Reference struct {
 
 // References are all the Secret keys that the homeserver's pods read.
 func (h Homeserver) References() []Reference {
-	all := append(h.Postgres.references(),
-		Reference{"spec.redis.secretRef", h.Redis},
+	all := append(append(h.Postgres.references(), h.Redis.references()...),
 		Reference{"spec.internalCredentialSecretRef", h.Credential},
 		Reference{"spec.signingKeySecretRef", h.SigningKey})
 	if k := h.RegistrationToken; k != nil {

@@ -62,8 +62,7 @@ type secretFile struct {
 }
 
 func workerFiles(h Homeserver) []secretFile {
-	files := append(h.Postgres.files(),
-		secretFile{"MYELIN_REDIS_URI_FILE", "redis-uri", h.Redis},
+	files := append(append(h.Postgres.files(), h.Redis.files()...),
 		secretFile{"MYELIN_INTERNAL_CREDENTIAL_FILE", "internal-credential", h.Credential},
 		secretFile{"MYELIN_SIGNING_KEY_FILE", "signing-key", h.SigningKey})
 	if k := h.RegistrationToken; k != nil {

@@ -106,6 +106,9 @@ func workerEnv(p Pool) []*corev1ac.EnvVarApplyConfiguration {
 		value("MYELIN_LOG_FORMAT", "json"),
 		value("MYELIN_LOG_LEVEL", p.LogLevel),
 	}
+	if uri := h.Redis.URI; uri != "" {
+		env = append(env, value("MYELIN_REDIS_URI", uri))
+	}
 	if h.PublicBaseURL != "" {
 		env = append(env, value("MYELIN_PUBLIC_BASE_URL", h.PublicBaseURL))
 	}
