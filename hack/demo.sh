@@ -126,7 +126,7 @@ up() {
   install
 
   step "kubectl apply -f config/samples/classic.yaml"
-  kube -n "$namespace" apply -f config/samples/classic.yaml
+  sed "s|namespace: myelin-system|namespace: $operator|" config/samples/classic.yaml | kube -n "$namespace" apply -f -
   # A Homeserver keeps the default image of the day it was made.
   kube -n "$namespace" patch homeserver demo --type=merge -p "{\"spec\":{\"image\":\"$image\"}}" >/dev/null
   if ! kube -n "$namespace" wait --for=condition=Ready homeserver/demo --timeout=240s; then

@@ -37,6 +37,8 @@ const (
 	ReasonSecretsFound     = "SecretsFound"
 	ReasonSecretMissing    = "SecretMissing"
 	ReasonSecretKeyMissing = "SecretKeyMissing"
+	// ReasonSecretForbidden: the operator's role does not let it read a Secret that is named.
+	ReasonSecretForbidden = "SecretForbidden"
 
 	// Workers and shards.
 	ReasonWorkersReady    = "WorkersReady"

@@ -10,6 +10,7 @@ import (
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -20,15 +21,22 @@ import (
 	"github.com/myelin-hs/myelin/controllers/apply"
 	"github.com/myelin-hs/myelin/controllers/desired"
 	"github.com/myelin-hs/myelin/controllers/kubeevent"
+	"github.com/myelin-hs/myelin/controllers/secretwatch"
 )
 
 // +kubebuilder:rbac:groups=myelin.dev,resources=homeservers;workerpools;eventpersistershards,verbs=get;list;watch
 // +kubebuilder:rbac:groups=myelin.dev,resources=homeservers/status,verbs=patch
 // +kubebuilder:rbac:groups=myelin.dev,resources=homeservers/finalizers,verbs=update
 // +kubebuilder:rbac:groups="",resources=services,verbs=get;list;watch;create;patch
-// +kubebuilder:rbac:groups="",resources=secrets,verbs=get;list;watch;create
+// +kubebuilder:rbac:groups="",resources=secrets,verbs=create
 // +kubebuilder:rbac:groups="",resources=pods,verbs=list
 // +kubebuilder:rbac:groups=batch,resources=jobs,verbs=get;list;watch;create;patch;delete
+
+// The right to read Secrets is no part of this role: who installs Homeservers gives it, for the Secrets that they name
+// (docs/install.md).
+
+// deniedRetry is how soon it is tried again to read a Secret that the operator may not: no watch tells of a changed role.
+const deniedRetry = 30 * time.Second
 
 // Controller reconciles Homeservers.
 type Controller struct {
@@ -36,16 +44,22 @@ type Controller struct {
 	// reader is not cached: secrets and pods are read when they are needed, and not kept.
 	reader client.Reader
 	apply  *apply.Applier
-	events *kubeevent.Recorder
-	now    func() time.Time
-	random io.Reader
+	// secrets tells of changes of the Secrets that Homeservers name.
+	secrets *secretwatch.Watches
+	events  *kubeevent.Recorder
+	now     func() time.Time
+	random  io.Reader
 }
 
-// Add adds the controller to the manager.
-func Add(m manager.Manager, events *kubeevent.Recorder) error {
+// Add adds the controller to the manager. It reads and watches Secrets through direct, which is not cached.
+func Add(m manager.Manager, direct client.WithWatch, events *kubeevent.Recorder) error {
+	secrets := secretwatch.New(direct)
+	if err := m.Add(secrets); err != nil {
+		return err
+	}
 	c := &Controller{
 		client: m.GetClient(), reader: m.GetAPIReader(), apply: apply.New(m.GetClient(), m.GetAPIReader(), "homeserver"),
-		events: events, now: time.Now, random: rand.Reader,
+		secrets: secrets, events: events, now: time.Now, random: rand.Reader,
 	}
 	return ctrl.NewControllerManagedBy(m).Named("homeserver").
 		// Also for changes of status: one written from a cache that was behind is looked at again when the cache has it.
@@ -54,7 +68,7 @@ func Add(m manager.Manager, events *kubeevent.Recorder) error {
 		Owns(&corev1.Service{}).
 		Watches(&v1alpha1.WorkerPool{}, handler.EnqueueRequestsFromMapFunc(ofPool)).
 		Watches(&v1alpha1.EventPersisterShard{}, handler.EnqueueRequestsFromMapFunc(ofShard)).
-		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(c.ofSecret)).
+		WatchesRawSource(secrets.Source()).
 		Complete(c)
 }
 
@@ -63,6 +77,9 @@ func (c *Controller) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	var hs v1alpha1.Homeserver
 	if err := c.client.Get(ctx, req.NamespacedName, &hs); err != nil {
 		c.apply.Forget("Service", req.Namespace, desired.ServiceNames(req.Name)...)
+		if apierrors.IsNotFound(err) {
+			c.secrets.Follow(req.NamespacedName)
+		}
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	if !hs.DeletionTimestamp.IsZero() {
@@ -80,6 +97,7 @@ func (c *Controller) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if err != nil {
 		return ctrl.Result{}, err
 	}
+	c.secrets.Follow(req.NamespacedName, seen.readable()...)
 	decided := c.decide(&hs, seen)
 	if paused {
 		decided.migration = decided.migration.WhilePaused()
@@ -91,7 +109,11 @@ func (c *Controller) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 			return ctrl.Result{}, err
 		}
 	}
-	return apply.Settle(ctrl.Result{RequeueAfter: decided.migration.After}, c.writeStatus(ctx, &hs, seen, decided))
+	after := decided.migration.After
+	if decided.secrets.Reason == v1alpha1.ReasonSecretForbidden {
+		after = deniedRetry
+	}
+	return apply.Settle(ctrl.Result{RequeueAfter: after}, c.writeStatus(ctx, &hs, seen, decided))
 }
 
 func ofPool(_ context.Context, o client.Object) []ctrl.Request {
@@ -100,24 +122,6 @@ func ofPool(_ context.Context, o client.Object) []ctrl.Request {
 
 func ofShard(_ context.Context, o client.Object) []ctrl.Request {
 	return request(o, o.(*v1alpha1.EventPersisterShard).Spec.HomeserverRef.Name)
-}
-
-// ofSecret finds the Homeservers that name the Secret.
-func (c *Controller) ofSecret(ctx context.Context, o client.Object) []ctrl.Request {
-	var list v1alpha1.HomeserverList
-	if err := c.client.List(ctx, &list, client.InNamespace(o.GetNamespace())); err != nil {
-		return nil // the cache is stopping
-	}
-	var found []ctrl.Request
-	for i := range list.Items {
-		for _, k := range desired.HomeserverOf(&list.Items[i]).References() {
-			if k.Secret == o.GetName() {
-				found = append(found, request(o, list.Items[i].Name)...)
-				break
-			}
-		}
-	}
-	return found
 }
 
 func request(o metav1.Object, name string) []ctrl.Request {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 
 	batchv1 "k8s.io/api/batch/v1"
@@ -69,9 +70,20 @@ func replicas(p v1alpha1.WorkerPool) int32 {
 	return *p.Spec.Replicas
 }
 
+// readable are the names of the Secrets that the spec names and the operator may read.
+func (s *seen) readable() []string {
+	var names []string
+	for _, k := range s.keys {
+		if !k.Denied && !slices.Contains(names, k.Secret) {
+			names = append(names, k.Secret)
+		}
+	}
+	return names
+}
+
 // lookAtSecrets reads the keys that the spec names, each Secret once.
 func (c *Controller) lookAtSecrets(ctx context.Context, d desired.Homeserver, s *seen) error {
-	read := map[string]*corev1.Secret{}
+	read, denied := map[string]*corev1.Secret{}, map[string]bool{}
 	var contents [][]byte
 	for _, k := range d.References() {
 		if _, known := read[k.Secret]; !known {
@@ -80,13 +92,13 @@ func (c *Controller) lookAtSecrets(ctx context.Context, d desired.Homeserver, s 
 			switch {
 			case err == nil:
 				read[k.Secret] = &secret
-			case apierrors.IsNotFound(err):
-				read[k.Secret] = nil
+			case apierrors.IsNotFound(err), apierrors.IsForbidden(err):
+				read[k.Secret], denied[k.Secret] = nil, apierrors.IsForbidden(err)
 			default:
 				return fmt.Errorf("read the Secret %s: %w", k.Secret, err)
 			}
 		}
-		key := plan.SecretKey{Field: k.Field, Secret: k.Secret, Key: k.Key.Key}
+		key := plan.SecretKey{Field: k.Field, Secret: k.Secret, Key: k.Key.Key, Denied: denied[k.Secret]}
 		if secret := read[k.Secret]; secret != nil {
 			key.SecretFound, key.Content = true, secret.Data[k.Key.Key]
 		}

@@ -35,18 +35,19 @@ func (c *Controller) createSecrets(ctx context.Context, hs *v1alpha1.Homeserver,
 
 func (c *Controller) createSecret(ctx context.Context, namespace, name string, length int, build func([]byte) *corev1.Secret) error {
 	known := metav1.PartialObjectMetadata{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"}}
-	err := c.client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, &known)
-	if err == nil {
+	err := c.reader.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, &known)
+	switch {
+	case err == nil:
 		return nil
-	}
-	if !apierrors.IsNotFound(err) {
+	case !apierrors.IsNotFound(err) && !apierrors.IsForbidden(err): // which the look at all secrets will tell of
 		return fmt.Errorf("look for the Secret %s: %w", name, err)
 	}
 	random := make([]byte, length)
 	if _, err := io.ReadFull(c.random, random); err != nil {
 		return fmt.Errorf("make the Secret %s: %w", name, err)
 	}
-	if err := c.client.Create(ctx, build(random), c.apply.Owner()); err != nil && !apierrors.IsAlreadyExists(err) {
+	err = c.client.Create(ctx, build(random), c.apply.Owner())
+	if err != nil && !apierrors.IsAlreadyExists(err) && !apierrors.IsForbidden(err) { // the same
 		return fmt.Errorf("create the Secret %s: %w", name, err)
 	}
 	return nil

@@ -5,7 +5,6 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -26,8 +25,7 @@ func Scheme() *runtime.Scheme {
 	return s
 }
 
-// cacheOptions keep in memory only what the operator made, and of Secrets, which are watched because a Homeserver may name
-// any, only that they are there and in which version.
+// cacheOptions keep in memory only what the operator made, and never a Secret.
 func cacheOptions(namespaces []string) cache.Options {
 	own := cache.ByObject{Label: desired.Managed()}
 	o := cache.Options{
@@ -37,7 +35,6 @@ func cacheOptions(namespaces []string) cache.Options {
 			&batchv1.Job{}:                  own,
 			&corev1.Service{}:               own,
 			&policyv1.PodDisruptionBudget{}: own,
-			&corev1.Secret{}:                {Transform: stripMetadata},
 		},
 	}
 	if len(namespaces) > 0 {
@@ -47,14 +44,4 @@ func cacheOptions(namespaces []string) cache.Options {
 		}
 	}
 	return o
-}
-
-// stripMetadata drops the bulk of a Secret's metadata; some tools keep the whole content in an annotation.
-func stripMetadata(in any) (any, error) {
-	if o, ok := in.(metav1.Object); ok {
-		o.SetManagedFields(nil)
-		o.SetAnnotations(nil)
-		o.SetLabels(nil)
-	}
-	return in, nil
 }

@@ -32,7 +32,8 @@ import (
 // The API server of all tests of this package: a real one, with its etcd. It has no controllers but ours.
 var (
 	cluster        client.Client // administrator
-	operatorConfig *rest.Config  // a user who may do what config/rbac grants, and no more
+	operatorConfig *rest.Config  // a user who may do what config/rbac and config/components/all-secrets grant, and no more
+	bareConfig     *rest.Config  // one who may do what config/rbac grants
 )
 
 func TestMain(m *testing.M) { os.Exit(testMain(m)) }
@@ -88,23 +89,31 @@ func prepare(env *envtest.Environment, config *rest.Config, root string) error {
 		return err
 	}
 	operatorConfig = user.Config()
-	text, err := os.ReadFile(filepath.Join(root, "rbac", "role.yaml"))
-	if err != nil {
+	if user, err = env.AddUser(envtest.User{Name: "operator-without-secrets"}, nil); err != nil {
 		return err
 	}
-	var role rbacv1.ClusterRole
-	if err := yaml.UnmarshalStrict(text, &role); err != nil {
-		return err
-	}
-	binding := &rbacv1.ClusterRoleBinding{
-		ObjectMeta: metav1.ObjectMeta{Name: "operator"},
-		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role.Name},
-		Subjects:   []rbacv1.Subject{{Kind: rbacv1.UserKind, APIGroup: rbacv1.GroupName, Name: "operator"}},
-	}
+	bareConfig = user.Config()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	for _, o := range []client.Object{&role, binding} {
-		if err := cluster.Create(ctx, o); err != nil {
+	for file, users := range map[string][]string{
+		"rbac/role.yaml": {"operator", "operator-without-secrets"}, "components/all-secrets/role.yaml": {"operator"},
+	} {
+		text, err := os.ReadFile(filepath.Join(root, file))
+		if err != nil {
+			return err
+		}
+		var role rbacv1.ClusterRole
+		if err := yaml.UnmarshalStrict(text, &role); err != nil {
+			return err
+		}
+		binding := &rbacv1.ClusterRoleBinding{
+			ObjectMeta: metav1.ObjectMeta{Name: role.Name},
+			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role.Name},
+		}
+		for _, name := range users {
+			binding.Subjects = append(binding.Subjects, rbacv1.Subject{Kind: rbacv1.UserKind, APIGroup: rbacv1.GroupName, Name: name})
+		}
+		if err := errors.Join(cluster.Create(ctx, &role), cluster.Create(ctx, binding)); err != nil {
 			return err
 		}
 	}
@@ -151,11 +160,13 @@ func newSpace(t *testing.T) *space {
 }
 
 // start runs an operator until the test ends or stop is called.
-func (s *space) start() {
+func (s *space) start() { s.startAs(operatorConfig) }
+
+func (s *space) startAs(user *rest.Config) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(s.t.Context()))
 	ended := make(chan error, 1)
 	go func() {
-		ended <- operator.Run(ctx, operatorConfig, operator.Options{
+		ended <- operator.Run(ctx, user, operator.Options{
 			Namespaces: []string{s.name}, MetricsAddr: "0", ProbeAddr: "0", Ask: s.data.ask,
 		})
 	}()

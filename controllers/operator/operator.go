@@ -14,6 +14,7 @@ import (
 	"github.com/go-logr/logr"
 	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	ctrlconfig "sigs.k8s.io/controller-runtime/pkg/config"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
@@ -127,7 +128,11 @@ func Run(ctx context.Context, config *rest.Config, o Options) error {
 		return fmt.Errorf("operator: %w", err)
 	}
 	defer stop()
-	if err := errors.Join(homeserver.Add(m, events), workerpool.Add(m), persistershard.Add(m, ask, events)); err != nil {
+	direct, err := client.NewWithWatch(config, client.Options{HTTPClient: m.GetHTTPClient(), Scheme: m.GetScheme(), Mapper: m.GetRESTMapper()})
+	if err != nil {
+		return fmt.Errorf("operator: %w", err)
+	}
+	if err := errors.Join(homeserver.Add(m, direct, events), workerpool.Add(m), persistershard.Add(m, ask, events)); err != nil {
 		return fmt.Errorf("operator: %w", err)
 	}
 	if err := m.Start(ctx); err != nil {

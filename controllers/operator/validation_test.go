@@ -318,7 +318,7 @@ func TestSampleIsAccepted(t *testing.T) {
 		require.NoError(t, client.WithFieldValidation(cluster, "Strict").Create(t.Context(), &o))
 		kinds[o.GetKind()]++
 	}
-	require.Equal(t, map[string]int{"Homeserver": 1, "WorkerPool": 4}, kinds)
+	require.Equal(t, map[string]int{"Role": 1, "RoleBinding": 1, "Homeserver": 1, "WorkerPool": 4}, kinds)
 }
 
 // The operator's own Deployment is valid, and its pods are admitted where Pod Security "restricted" is enforced.

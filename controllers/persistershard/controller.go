@@ -51,7 +51,6 @@ func AskService() Asker {
 // +kubebuilder:rbac:groups=myelin.dev,resources=homeservers;workerpools,verbs=get;list;watch
 // +kubebuilder:rbac:groups=myelin.dev,resources=eventpersistershards,verbs=get;list;watch;create;patch
 // +kubebuilder:rbac:groups=myelin.dev,resources=eventpersistershards/status,verbs=patch
-// +kubebuilder:rbac:groups="",resources=secrets,verbs=get
 
 // Controller reconciles the EventPersisterShards of Homeservers.
 type Controller struct {

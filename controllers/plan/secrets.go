@@ -10,6 +10,7 @@ import (
 type SecretKey struct {
 	Field       string // of the spec, for the message
 	Secret, Key string
+	Denied      bool // the operator may not read the Secret
 	SecretFound bool
 	Content     []byte // empty: the key is missing or empty
 }
@@ -17,6 +18,11 @@ type SecretKey struct {
 // Secrets checks that all keys are there. The first that is not is named.
 func Secrets(keys []SecretKey) Verdict {
 	for _, k := range keys {
+		if k.Denied {
+			return no(v1alpha1.ReasonSecretForbidden,
+				fmt.Sprintf("The operator may not read the Secret %q that %s names: give it the verbs get and watch for this Secret by a "+
+					"Role and a RoleBinding, as docs/install.md says.", k.Secret, k.Field))
+		}
 		if !k.SecretFound {
 			return no(v1alpha1.ReasonSecretMissing,
 				fmt.Sprintf("The Secret %q that %s names does not exist: create it, or name another.", k.Secret, k.Field))

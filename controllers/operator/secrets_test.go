@@ -1,0 +1,76 @@
+package operator_test
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/myelin-hs/myelin/api/v1alpha1"
+)
+
+// readable lets the operator without a right to Secrets read those of these names, as docs/install.md says.
+func (s *space) readable(names ...string) {
+	s.t.Helper()
+	role := &rbacv1.Role{
+		ObjectMeta: metav1.ObjectMeta{Name: "demo-secrets"},
+		Rules: []rbacv1.PolicyRule{{
+			APIGroups: []string{""}, Resources: []string{"secrets"}, ResourceNames: names, Verbs: []string{"get", "watch"},
+		}},
+	}
+	binding := &rbacv1.RoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: "demo-secrets"},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: "demo-secrets"},
+		Subjects:   []rbacv1.Subject{{Kind: rbacv1.UserKind, APIGroup: rbacv1.GroupName, Name: "operator-without-secrets"}},
+	}
+	s.create(role, binding)
+}
+
+// The operator's own role reads no Secret; a role for the Secrets that the Homeserver names is enough for all that it does
+// with them, and it hears of their changes.
+func TestOnlyNamedSecretsNeedToBeReadable(t *testing.T) {
+	t.Parallel()
+	s := newSpace(t)
+	s.readable("db", "cache", "demo-internal", "demo-signing-key")
+	s.create(s.secret("other", "not for the operator"))
+	s.demo()
+	s.startAs(bareConfig)
+	s.finish(s.running(), result("Migrated", "", "db-1"))
+	s.condition(v1alpha1.ConditionDatabaseReady, "True", v1alpha1.ReasonMigrated)
+	s.setSecret("db", "postgres://two")
+	s.finish(s.running(), result("Migrated", "", "db-1"))
+	s.condition(v1alpha1.ConditionDatabaseReady, "True", v1alpha1.ReasonMigrated)
+
+	bare, err := client.New(bareConfig, client.Options{Scheme: cluster.Scheme()})
+	require.NoError(t, err)
+	require.Error(t, bare.Get(t.Context(), client.ObjectKeyFromObject(s.secret("other", "")), s.secret("", "")))
+}
+
+// What may not be read is named, with what to do; once it may be, the operator goes on by itself.
+func TestForbiddenSecretIsToldOf(t *testing.T) {
+	t.Parallel()
+	s := newSpace(t)
+	s.demo()
+	s.startAs(bareConfig)
+	c := s.condition(v1alpha1.ConditionSecretsReady, "False", v1alpha1.ReasonSecretForbidden)
+	require.Contains(t, c.Message, `"db"`)
+	s.readable("db", "cache", "demo-internal", "demo-signing-key")
+	s.condition(v1alpha1.ConditionSecretsReady, "True", v1alpha1.ReasonSecretsFound)
+}
+
+// The generated role has no verb for Secrets but create, so that nobody adds one by the way.
+func TestOperatorsRoleReadsNoSecret(t *testing.T) {
+	t.Parallel()
+	var role rbacv1.ClusterRole
+	require.NoError(t, cluster.Get(t.Context(), client.ObjectKey{Name: "operator"}, &role))
+	var verbs []string
+	for _, rule := range role.Rules {
+		if slices.Contains(rule.Resources, "secrets") || slices.Contains(rule.Resources, "*") {
+			verbs = append(verbs, rule.Verbs...)
+		}
+	}
+	require.Equal(t, []string{"create"}, verbs)
+}

@@ -1,0 +1,139 @@
+package secretwatch
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/util/workqueue"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+)
+
+// How long to wait before a watch that failed is tried again: at first, and at most. It doubles in between.
+const (
+	firstWait = 5 * time.Second
+	lastWait  = 5 * time.Minute
+)
+
+// Watches are those of one controller: an object is queued when a Secret that it follows is made, changed or removed, and
+// whenever a watch begins anew, since what happened in between is not known. It is safe for concurrent use.
+type Watches struct {
+	client client.WithWatch
+
+	mu      sync.Mutex
+	queue   workqueue.TypedRateLimitingInterface[ctrl.Request]
+	ctx     context.Context // of the source; nil before it starts
+	ended   bool
+	running sync.WaitGroup
+	follows map[types.NamespacedName]map[string]context.CancelFunc // by object, then by the Secret's name
+}
+
+// New makes Watches: a manager runs them, and a controller has their Source.
+func New(c client.WithWatch) *Watches {
+	return &Watches{client: c, follows: map[types.NamespacedName]map[string]context.CancelFunc{}}
+}
+
+// Source is what the controller watches.
+func (w *Watches) Source() source.Source {
+	return source.Func(func(ctx context.Context, queue workqueue.TypedRateLimitingInterface[ctrl.Request]) error {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.ctx, w.queue = ctx, queue
+		return nil
+	})
+}
+
+// Start waits for ctx, and then for all watches to end.
+func (w *Watches) Start(ctx context.Context) error {
+	<-ctx.Done()
+	w.mu.Lock()
+	w.ended = true
+	for object := range w.follows {
+		w.drop(object, nil)
+	}
+	w.mu.Unlock()
+	w.running.Wait()
+	return nil
+}
+
+// Follow makes these the Secrets, in the object's namespace, that the object is queued for. Those that it followed before
+// and that are not among them are followed no longer.
+func (w *Watches) Follow(object types.NamespacedName, secrets ...string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.ctx == nil || w.ended {
+		return
+	}
+	w.drop(object, secrets)
+	for _, secret := range secrets {
+		if _, ok := w.follows[object][secret]; ok {
+			continue
+		}
+		if w.follows[object] == nil {
+			w.follows[object] = map[string]context.CancelFunc{}
+		}
+		ctx, cancel := context.WithCancel(w.ctx)
+		w.follows[object][secret] = cancel
+		w.running.Go(func() { w.run(ctx, object, secret) })
+	}
+}
+
+// drop ends the object's watches but those to keep. The lock is held.
+func (w *Watches) drop(object types.NamespacedName, keep []string) {
+	for secret, cancel := range w.follows[object] {
+		if !slices.Contains(keep, secret) {
+			cancel()
+			delete(w.follows[object], secret)
+		}
+	}
+	if len(w.follows[object]) == 0 {
+		delete(w.follows, object)
+	}
+}
+
+// run watches one Secret until ctx is done.
+func (w *Watches) run(ctx context.Context, object types.NamespacedName, secret string) {
+	wait := firstWait
+	for ctx.Err() == nil {
+		begin := time.Now()
+		err := w.watch(ctx, object, secret)
+		if time.Since(begin) > time.Minute {
+			wait = firstWait
+		}
+		if err != nil && ctx.Err() == nil {
+			ctrl.LoggerFrom(ctx).Error(err, "watch a Secret", "namespace", object.Namespace, "secret", secret, "again", wait.String())
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(wait):
+		}
+		wait = min(2*wait, lastWait)
+	}
+}
+
+// watch is one request. Without a resource version, it begins with the Secret as it is, if there is one.
+func (w *Watches) watch(ctx context.Context, object types.NamespacedName, secret string) error {
+	list := &metav1.PartialObjectMetadataList{}
+	list.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("SecretList"))
+	events, err := w.client.Watch(ctx, list, client.InNamespace(object.Namespace), client.MatchingFields{metav1.ObjectNameField: secret})
+	if err != nil {
+		return err
+	}
+	defer events.Stop()
+	w.queue.Add(ctrl.Request{NamespacedName: object})
+	for event := range events.ResultChan() {
+		if event.Type == watch.Error {
+			return apierrors.FromObject(event.Object)
+		}
+		w.queue.Add(ctrl.Request{NamespacedName: object})
+	}
+	return nil
+}
