@@ -67,7 +67,7 @@ func run(ctx context.Context, args []string, out, errs io.Writer, c connector, o
 	flags.StringVarP(&s.output, "output", "o", "", strings.Join(outputs, ", ")+", or empty for a table")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError(err) })
 	root.AddCommand(statusCommand(s), shardsCommand(s), workersCommand(s), topCommand(s), failoverCommand(s), drainCommand(s),
-		cordonCommand(s), uncordonCommand(s), rebalanceCommand(s), logsCommand(s))
+		cordonCommand(s), uncordonCommand(s), rebalanceCommand(s), logsCommand(s), reportCommand(s))
 	s.complete(root)
 	root.SetArgs(args)
 	root.SetOut(out)

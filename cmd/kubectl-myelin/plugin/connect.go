@@ -23,8 +23,11 @@ import (
 	"github.com/myelin-hs/myelin/pkg/admin"
 )
 
-// internalPort is the worker's port that answers the admin API.
-const internalPort = 8090
+// The ports of a worker: internalPort answers the admin API, probePort /metrics.
+const (
+	internalPort = 8090
+	probePort    = 8091
+)
 
 // target says which homeserver, by which kubeconfig. Empty fields are found out.
 type target struct {
@@ -52,7 +55,7 @@ func connect(ctx context.Context, t target) (api, func(), error) {
 	}
 	var failed []error
 	for _, pod := range pods {
-		port, stop, err := forward(ctx, config, core, namespace, pod)
+		port, stop, err := forward(ctx, config, core, namespace, pod, internalPort)
 		if err != nil {
 			failed = append(failed, fmt.Errorf("%s: %w", pod, err))
 			continue
@@ -79,11 +82,7 @@ func load(t target) (*rest.Config, string, error) {
 	return config, namespace, nil
 }
 
-func findHomeserver(ctx context.Context, config *rest.Config, namespace, name string) (*v1alpha1.Homeserver, error) {
-	client, err := dynamic.NewForConfig(config)
-	if err != nil {
-		return nil, fmt.Errorf("connect: %w", err)
-	}
+func findHomeserver(ctx context.Context, client dynamic.Interface, namespace, name string) (*v1alpha1.Homeserver, error) {
 	list, err := client.Resource(v1alpha1.GroupVersion.WithResource("homeservers")).Namespace(namespace).List(ctx, metav1.ListOptions{})
 	if err != nil {
 		return nil, unreachableError(fmt.Errorf("list Homeservers: %w", err))
@@ -149,8 +148,8 @@ func readyWorkers(ctx context.Context, core kubernetes.Interface, hs *v1alpha1.H
 	return ready, nil
 }
 
-// forward forwards a free local port to the pod, until stop is called or ctx ends.
-func forward(ctx context.Context, config *rest.Config, core kubernetes.Interface, namespace, pod string) (port uint16, stop func(), err error) {
+// forward forwards a free local port to the pod's, until stop is called or ctx ends.
+func forward(ctx context.Context, config *rest.Config, core kubernetes.Interface, namespace, pod string, to int) (port uint16, stop func(), err error) {
 	transport, upgrader, err := spdy.RoundTripperFor(config)
 	if err != nil {
 		return 0, nil, err
@@ -159,7 +158,7 @@ func forward(ctx context.Context, config *rest.Config, core kubernetes.Interface
 	dialer := spdy.NewDialer(upgrader, &http.Client{Transport: transport}, http.MethodPost, url)
 	ctx, cancel := context.WithCancel(ctx)
 	ready := make(chan struct{})
-	forwarder, err := portforward.NewOnAddresses(dialer, []string{"127.0.0.1"}, []string{fmt.Sprintf("0:%d", internalPort)}, ctx.Done(), ready, io.Discard, io.Discard)
+	forwarder, err := portforward.NewOnAddresses(dialer, []string{"127.0.0.1"}, []string{fmt.Sprintf("0:%d", to)}, ctx.Done(), ready, io.Discard, io.Discard)
 	if err != nil {
 		cancel()
 		return 0, nil, err

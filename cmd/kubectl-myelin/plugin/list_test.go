@@ -74,7 +74,7 @@ func TestCompletion(t *testing.T) {
 		args []string
 		has  []string
 	}{
-		"commands":  {[]string{""}, []string{"status", "shards", "workers", "top", "failover", "drain", "cordon", "uncordon", "rebalance", "completion"}},
+		"commands":  {[]string{""}, []string{"status", "shards", "workers", "top", "failover", "drain", "cordon", "uncordon", "rebalance", "report", "completion"}},
 		"shards":    {[]string{"failover", ""}, []string{"0", "1"}},
 		"to":        {[]string{"failover", "1", "--to", ""}, []string{"p-0", "p-1"}},
 		"workers":   {[]string{"drain", ""}, []string{"p-0", "p-1"}},

@@ -42,7 +42,7 @@ func logs(t *testing.T, args ...string) (code int, out, errs string, asked []*co
 	var o, e bytes.Buffer
 	hs := &v1alpha1.Homeserver{ObjectMeta: metav1.ObjectMeta{Namespace: "chat", Name: "demo"}}
 	code = run(t.Context(), append([]string{"logs"}, args...), &o, &e, nil, func(context.Context, target) (cluster, error) {
-		return cluster{core, hs}, nil
+		return cluster{core: core, homeserver: hs}, nil
 	})
 	return code, o.String(), e.String(), asked
 }
