@@ -261,4 +261,7 @@ func (f *Follower) advance(a Advance) {
 	metricHeard.Set(float64(a.P))
 }
 
-func (f *Follower) hear() { f.heard.Store(int64(time.Since(f.base))) }
+func (f *Follower) hear() {
+	f.heard.Store(int64(time.Since(f.base)))
+	metricHeardAt.SetToCurrentTime()
+}

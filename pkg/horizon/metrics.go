@@ -29,6 +29,10 @@ var (
 	metricFilled = metrics.NewCounter(prometheus.CounterOpts{
 		Name: "myelin_horizon_filled_blocks_total", Help: "Blocks that a follower read from Postgres because the bus had lost them.",
 	})
+	metricHeardAt = metrics.NewGauge(prometheus.GaugeOpts{
+		Name: "myelin_horizon_heard_timestamp_seconds",
+		Help: "When this worker last heard the horizon, as Unix time: the horizon's age is the time since.",
+	})
 	metricHeard = metrics.NewGauge(prometheus.GaugeOpts{
 		Name: "myelin_horizon_heard_position", Help: "The horizon P that this worker has heard of.",
 	})

@@ -275,6 +275,7 @@ func (m *Manager) hold(epochs map[int]int64) {
 	leases := make([]Lease, 0, len(epochs))
 	for s, e := range epochs {
 		held[s] = e
+		m.metrics.epochs.WithLabelValues(strconv.Itoa(s)).Set(float64(e))
 		leases = append(leases, Lease{Shard: s, Owner: m.id, Epoch: e, Claimed: true, Target: m.table.Load().Lease(s).Target})
 	}
 	m.held.Store(&held)
@@ -290,6 +291,7 @@ func (m *Manager) lose(shard int) {
 	if had {
 		held := maps.Clone(*m.held.Load())
 		delete(held, shard)
+		m.metrics.epochs.DeleteLabelValues(strconv.Itoa(shard))
 		m.held.Store(&held)
 		m.metrics.held.Set(float64(len(held)))
 	}

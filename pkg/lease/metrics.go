@@ -5,6 +5,7 @@ import "github.com/prometheus/client_golang/prometheus"
 // metrics of one worker's membership.
 type metrics struct {
 	held            prometheus.Gauge
+	epochs          *prometheus.GaugeVec // shard
 	beatSeconds     prometheus.Histogram
 	beatFailures    prometheus.Counter
 	handoffs        *prometheus.CounterVec // outcome
@@ -21,6 +22,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 	buckets := []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5}
 	m := &metrics{
 		held:            prometheus.NewGauge(prometheus.GaugeOpts{Name: "myelin_lease_shards_held", Help: "Shards that this worker serves."}),
+		epochs:          prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "myelin_lease_shard_epoch", Help: "Epoch of each shard that this worker serves: there is a series for it nowhere else."}, []string{"shard"}),
 		beatSeconds:     prometheus.NewHistogram(prometheus.HistogramOpts{Name: "myelin_lease_heartbeat_seconds", Help: "Round trip of a heartbeat.", Buckets: buckets}),
 		beatFailures:    prometheus.NewCounter(prometheus.CounterOpts{Name: "myelin_lease_heartbeat_failures_total", Help: "Heartbeats that failed."}),
 		handoffs:        prometheus.NewCounterVec(prometheus.CounterOpts{Name: "myelin_lease_handoffs_total", Help: "Planned moves away from this worker, by outcome."}, []string{"outcome"}),
@@ -33,7 +35,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		aimed:           prometheus.NewCounter(prometheus.CounterOpts{Name: "myelin_lease_balancer_moves_total", Help: "Moves that this worker planned."}),
 	}
 	if r != nil {
-		r.MustRegister(m.held, m.beatSeconds, m.beatFailures, m.handoffs, m.handoffSeconds, m.adopted, m.takeovers,
+		r.MustRegister(m.held, m.epochs, m.beatSeconds, m.beatFailures, m.handoffs, m.handoffSeconds, m.adopted, m.takeovers,
 			m.takeoverSeconds, m.leading, m.aimed, m.barriers)
 	}
 	return m
