@@ -11,7 +11,6 @@ import (
 	"github.com/myelin-hs/myelin/pkg/clientapi"
 	"github.com/myelin-hs/myelin/pkg/fedin"
 	"github.com/myelin-hs/myelin/pkg/gateway"
-	"github.com/myelin-hs/myelin/pkg/internalauth"
 	"github.com/myelin-hs/myelin/pkg/persister"
 	"github.com/myelin-hs/myelin/pkg/route"
 	"github.com/myelin-hs/myelin/pkg/store"
@@ -113,14 +112,13 @@ func (w *worker) finish(context.Context) error {
 			}
 		},
 		Remote: func(addr string) *admin.Client {
-			return admin.NewClient("http://"+addr, w.cfg.InternalCredential.Reveal(), nil)
+			return admin.NewClient("http://"+addr, w.shared.Text(), nil)
 		},
 	})
 	mux := byRole(w.handlers)
 	mux.Handle(admin.Prefix, api.Handler())
 	servePeers(mux, w.lease, w.peer)
-	verifier := internalauth.NewVerifier(w.cfg.InternalCredential.Reveal())
-	w.port.install(w.lease.ID(), route.Pulse(verifier.Handler(mux, max(maxInternalBody, persister.MaxCopiesBytes))))
+	w.port.install(w.lease.ID(), route.Pulse(w.shared.Verifier().Handler(mux, max(maxInternalBody, persister.MaxCopiesBytes))))
 	w.group.Add("ready", func(ctx context.Context) error {
 		w.ready.watch(w.lease.Silence)
 		w.ready.set("")

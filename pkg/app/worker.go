@@ -56,6 +56,7 @@ type worker struct {
 	port      internalPort
 	internal  *server
 	peer      *peer
+	shared    *internalauth.Credentials // internal credentials
 	signer    *internalauth.Signer
 	keys      []*keyring.Key // of the key file
 	notaries  []id.ServerName
@@ -128,7 +129,12 @@ func (w *worker) secrets(context.Context) error {
 		}
 		w.notaries = append(w.notaries, notary)
 	}
-	w.signer = internalauth.NewSigner(w.cfg.InternalCredential.Reveal())
+	if err := internalauth.Check(w.cfg.InternalCredential.Reveal()); err != nil {
+		return fmt.Errorf("--internal-credential-file: %w", err)
+	}
+	w.shared = internalauth.NewCredentials(w.cfg.InternalCredential.Reveal())
+	w.signer = w.shared.Signer()
+	w.group.Add("credentials", w.followCredentials)
 	for role := range w.has {
 		if !needs[role].signing || w.keys != nil {
 			continue
@@ -227,7 +233,7 @@ func (w *worker) routing(ctx context.Context) error {
 	}})
 	w.group.Add("forwarder", w.forwarder.Run, "leases")
 	w.auth = auth.New(auth.Options{
-		DB: w.pool, ServerName: w.server, Key: []byte(w.cfg.InternalCredential.Reveal()), Poke: func() { w.poke(alive) },
+		DB: w.pool, ServerName: w.server, Keys: w.shared.Keys, Poke: func() { w.poke(alive) },
 		Registration: auth.Registration{
 			Mode:         auth.RegistrationMode(w.cfg.Registration),
 			Token:        auth.Secret(w.cfg.RegistrationToken.Reveal()),

@@ -20,9 +20,10 @@ import (
 type Options struct {
 	DB         *pgxpool.Pool
 	ServerName id.ServerName
-	// Key is a secret that all workers of the homeserver share: the internal credential. It signs the sessions and
-	// nonces that clients carry from one request to the next.
-	Key []byte
+	// Keys are secrets that all workers of the homeserver share, made from the internal credential: usually one, and while
+	// it is replaced several, the oldest last, which all workers know. They sign the sessions and nonces that clients carry
+	// from one request to the next.
+	Keys func() [][]byte
 	// Registration says who may make an account. The zero value: nobody.
 	Registration Registration
 	// Poke wakes the announcer after a revocation, so that it is heard at once. May be nil.
@@ -46,7 +47,7 @@ func New(o Options) *Auth {
 		server:  o.ServerName,
 		policy:  o.Registration,
 		hasher:  newHasher(),
-		tickets: tickets{key: o.Key},
+		tickets: tickets{keys: o.Keys},
 		poke:    o.Poke,
 	}
 	if a.poke == nil {

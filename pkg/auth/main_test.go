@@ -23,7 +23,7 @@ func newAuth(t *testing.T, policy Registration) (*Auth, *pgxpool.Pool, *int) {
 	t.Cleanup(pool.Close)
 	pokes := new(int)
 	return New(Options{
-		DB: pool, ServerName: pgtest.ServerName, Key: []byte("internal"), Registration: policy,
+		DB: pool, ServerName: pgtest.ServerName, Keys: func() [][]byte { return [][]byte{[]byte("internal")} }, Registration: policy,
 		Poke: func() { *pokes++ },
 	}), pool, pokes
 }

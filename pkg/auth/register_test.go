@@ -230,11 +230,11 @@ func TestRegisterShared(t *testing.T) {
 func TestTicketsEnd(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		k := tickets{key: []byte("k")}
+		k := keyed("k")
 		s := k.issue("a", time.Now(), time.Minute)
 		require.True(t, k.valid("a", s, time.Now()))
 		require.False(t, k.valid("b", s, time.Now()))
-		require.False(t, tickets{key: []byte("l")}.valid("a", s, time.Now()))
+		require.False(t, keyed("l").valid("a", s, time.Now()))
 		require.False(t, k.valid("a", s+"A", time.Now()))
 		time.Sleep(time.Minute)
 		require.False(t, k.valid("a", s, time.Now()))
@@ -285,4 +285,25 @@ func TestRegistrationSentAgainWhileTheFirstIsUnderWay(t *testing.T) {
 		require.NoError(t, <-errs)
 	}
 	require.Equal(t, 1, count(t, pool, `SELECT count(*) FROM account`))
+}
+
+func keyed(keys ...string) tickets {
+	return tickets{keys: func() [][]byte {
+		var all [][]byte
+		for _, k := range keys {
+			all = append(all, []byte(k))
+		}
+		return all
+	}}
+}
+
+// Workers learn at different times that the credential is replaced: what one signs all must believe.
+func TestTicketsOutliveAReplacementOfTheirKey(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	before, meanwhile, after := keyed("old"), keyed("new", "old"), keyed("new")
+	require.True(t, meanwhile.valid("a", before.issue("a", now, time.Hour), now))
+	require.True(t, before.valid("a", meanwhile.issue("a", now, time.Hour), now))
+	require.True(t, meanwhile.valid("a", after.issue("a", now, time.Hour), now))
+	require.False(t, after.valid("a", before.issue("a", now, time.Hour), now))
 }

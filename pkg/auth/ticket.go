@@ -6,12 +6,14 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
+	"slices"
 	"time"
 )
 
 // tickets are what a client brings back to show that it has been here: the session of a registration, the nonce of a
 // shared-secret one. They are signed and say when they end, so no worker has to remember them.
-type tickets struct{ key []byte }
+// One is signed by the oldest key, which all workers know, and good by any.
+type tickets struct{ keys func() [][]byte }
 
 const (
 	ticketExpiry = 8  // bytes: unix seconds
@@ -24,7 +26,8 @@ func (t tickets) issue(purpose string, now time.Time, ttl time.Duration) string 
 	b := make([]byte, ticketExpiry+ticketRandom, ticketExpiry+ticketRandom+ticketMAC)
 	binary.BigEndian.PutUint64(b, uint64(now.Add(ttl).Unix()))
 	_, _ = rand.Read(b[ticketExpiry:]) // never fails
-	return base64.RawURLEncoding.EncodeToString(append(b, t.mac(purpose, b)...))
+	keys := t.keys()
+	return base64.RawURLEncoding.EncodeToString(append(b, t.mac(keys[len(keys)-1], purpose, b)...))
 }
 
 // valid reports whether s was issued for this purpose and has not ended.
@@ -34,12 +37,12 @@ func (t tickets) valid(purpose, s string, now time.Time) bool {
 		return false
 	}
 	signed := b[:ticketExpiry+ticketRandom]
-	return hmac.Equal(b[len(signed):], t.mac(purpose, signed)) &&
+	return slices.ContainsFunc(t.keys(), func(key []byte) bool { return hmac.Equal(b[len(signed):], t.mac(key, purpose, signed)) }) &&
 		now.Unix() < int64(binary.BigEndian.Uint64(signed))
 }
 
-func (t tickets) mac(purpose string, signed []byte) []byte {
-	m := hmac.New(sha256.New, t.key)
+func (tickets) mac(key []byte, purpose string, signed []byte) []byte {
+	m := hmac.New(sha256.New, key)
 	m.Write([]byte("myelin ticket: " + purpose + "\x00"))
 	m.Write(signed)
 	return m.Sum(nil)

@@ -75,7 +75,7 @@ func newServer(t *testing.T, policy auth.Registration) *server {
 	require.NoError(t, err)
 	rooms := &createdRooms{}
 	return &server{t: t, db: pool, rooms: rooms, api: New(Options{
-		Auth:  auth.New(auth.Options{DB: pool, ServerName: pgtest.ServerName, Key: []byte("k"), Registration: policy}),
+		Auth:  auth.New(auth.Options{DB: pool, ServerName: pgtest.ServerName, Keys: func() [][]byte { return [][]byte{[]byte("k")} }, Registration: policy}),
 		Store: store.New(pool), ServerName: pgtest.ServerName, Signer: key, Rooms: rooms,
 		PublicBaseURL: "https://matrix.test.example",
 	})}

@@ -65,7 +65,6 @@ func TestRunRefuses(t *testing.T) {
 		"password without redis": {args: []string{"--redis-password-file=" + credential}, want: "--redis-uri"},
 		"no server name":         {args: []string{"--server-name="}, want: "server-name"},
 		"bad registration":       {args: []string{"--registration=maybe"}, want: "maybe"},
-		"short credential":       {args: []string{"--internal-credential-file=" + write(t, "short")}, want: "32"},
 		"empty secret file":      {args: []string{"--signing-key-file=" + write(t, "\n")}, want: "empty"},
 		"missing secret file":    {args: []string{"--signing-key-file=/nowhere/key"}, want: "signing-key-file"},
 		"uri twice":              {args: []string{"--postgres-uri-file=" + credential}, want: "exclude"},

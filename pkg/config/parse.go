@@ -45,7 +45,7 @@ func Run(args, environ, known []string, usage io.Writer) (Config, error) {
 	set.secret(&c.RedisCA, "redis-ca", "certificates, in PEM, that Redis's is checked with (default: the system's)", false)
 	set.IntVar(&c.MaxConns, "max-conns", 4, "most pooled database connections, besides those of leases, lanes and announcer")
 	set.database(&c.DatabaseID, &c.HomeserverID)
-	credential := set.secret(&c.InternalCredential, "internal-credential", "credential that workers share, at least 32 bytes", false)
+	credential := set.secret(&c.InternalCredential, "internal-credential", "credential that workers share, at least 32 bytes; while it is replaced several, a line each", false)
 	set.secret(&c.SigningKey, "signing-key", "the server's signing keys, the newest last", false)
 	notaries := set.String("trusted-notaries", "", "server names, separated by commas, to ask for the signing keys of servers that do not answer")
 	set.StringVar(&c.Registration, "registration", RegistrationClosed, "who may register: closed, token or open")
@@ -82,9 +82,6 @@ func Run(args, environ, known []string, usage io.Writer) (Config, error) {
 	}
 	bad.required(postgres, c.PostgresURI)
 	bad.required(credential, c.InternalCredential)
-	if n := len(c.InternalCredential.Reveal()); n > 0 && n < 32 {
-		bad.add("%s: the credential has %d bytes, at least 32 are needed", credential, n)
-	}
 	if c.RedisURI.Empty() && len(c.Roles) > 0 && len(c.Roles) < len(known) {
 		bad.add("--redis-uri or --redis-uri-file is needed unless --roles=all: workers hear of each other's writes through Redis")
 	}

@@ -3,6 +3,6 @@
 // all workers of a homeserver share.
 //
 // The HMAC covers the version of the format, the method, path and query, the hash of the body, the identity and the
-// time; a header is good for five minutes either way and for that very request only. A role handler reads the identity
-// with [IdentityFrom] and nowhere else.
+// time; a header is good for five minutes either way and for that very request only. While the credential is replaced
+// there are several HMACs, see [Credentials]. A role handler reads the identity with [IdentityFrom] and nowhere else.
 package internalauth

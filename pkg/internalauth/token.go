@@ -30,19 +30,12 @@ var ErrRefused = errors.New("internal request refused")
 
 // A Signer signs requests to other workers.
 type Signer struct {
-	key []byte
-	now func() time.Time
+	credentials *Credentials
+	now         func() time.Time
 }
 
-// NewSigner makes a Signer for the homeserver's internal credential.
-func NewSigner(credential string) *Signer { return &Signer{derive(credential), time.Now} }
-
-// derive makes a key of one length, for this use only.
-func derive(credential string) []byte {
-	h := hmac.New(sha256.New, []byte(credential))
-	h.Write([]byte("myelin internal request " + version))
-	return h.Sum(nil)
-}
+// NewSigner makes a Signer for the homeserver's internal credential, or several, a line each.
+func NewSigner(credential string) *Signer { return NewCredentials(credential).Signer() }
 
 // Sign sets the header on r, whose body is (or will be) body. It replaces a header that is there.
 func (s *Signer) Sign(r *http.Request, body []byte, who Identity) {
@@ -54,23 +47,23 @@ func (s *Signer) Sign(r *http.Request, body []byte, who Identity) {
 		encoding.EncodeToString(who.TokenHash),
 		encoding.EncodeToString([]byte(who.RequestID)),
 	}
-	fields = append(fields, encoding.EncodeToString(sum(s.key, r, body, fields)))
-	r.Header.Set(Header, strings.Join(fields, "."))
+	digest := sha256.Sum256(body)
+	var sums []string
+	for _, key := range s.credentials.Keys() {
+		sums = append(sums, encoding.EncodeToString(sum(key, r, digest[:], fields)))
+	}
+	r.Header.Set(Header, strings.Join(append(fields, strings.Join(sums, ",")), "."))
 }
 
 // A Verifier checks the headers of requests from other workers.
 type Verifier struct {
-	keys [][]byte
-	now  func() time.Time
+	credentials *Credentials
+	now         func() time.Time
 }
 
-// NewVerifier makes a Verifier that accepts any of the credentials: while one is replaced, both are good.
+// NewVerifier makes a Verifier that accepts any of the credentials.
 func NewVerifier(credentials ...string) *Verifier {
-	v := &Verifier{now: time.Now}
-	for _, c := range credentials {
-		v.keys = append(v.keys, derive(c))
-	}
-	return v
+	return NewCredentials(strings.Join(credentials, "\n")).Verifier()
 }
 
 // Verify checks the header of r, whose body is body, and returns the identity in it. Errors wrap [ErrRefused].
@@ -83,16 +76,20 @@ func (v *Verifier) Verify(r *http.Request, body []byte) (Identity, error) {
 	if len(fields) != 7 || fields[0] != version {
 		return Identity{}, fmt.Errorf("%w: the header is not of version %s", ErrRefused, version)
 	}
-	got, err := encoding.DecodeString(fields[6])
-	if err != nil {
-		return Identity{}, fmt.Errorf("%w: malformed header", ErrRefused)
+	sums := strings.Split(fields[6], ",")
+	if len(sums) > 2*MaxCredentials {
+		return Identity{}, fmt.Errorf("%w: too many HMACs", ErrRefused)
 	}
-	match := false
-	for _, key := range v.keys {
-		match = hmac.Equal(got, sum(key, r, body, fields[:6])) || match
+	match, digest := false, sha256.Sum256(body)
+	for _, key := range v.credentials.Keys() {
+		want := sum(key, r, digest[:], fields[:6])
+		for _, text := range sums {
+			got, err := encoding.DecodeString(text)
+			match = err == nil && hmac.Equal(got, want) || match
+		}
 	}
 	if !match {
-		return Identity{}, fmt.Errorf("%w: the HMAC does not match; do the workers have the same credential?", ErrRefused)
+		return Identity{}, fmt.Errorf("%w: no HMAC matches; do the workers have the same credential?", ErrRefused)
 	}
 	// Only what the HMAC vouches for is looked at from here on.
 	millis, err := strconv.ParseInt(fields[1], 10, 64)
@@ -115,8 +112,8 @@ func (v *Verifier) Verify(r *http.Request, body []byte) (Identity, error) {
 	return who, nil
 }
 
-// sum computes the HMAC. Each part is preceded by its length, so that no two requests give the same text.
-func sum(key []byte, r *http.Request, body []byte, fields []string) []byte {
+// sum computes the HMAC of a request whose body has the digest. Each part is preceded by its length, so that no two requests give the same text.
+func sum(key []byte, r *http.Request, digest []byte, fields []string) []byte {
 	h := hmac.New(sha256.New, key)
 	var size [8]byte
 	part := func(s string) {
@@ -129,7 +126,6 @@ func sum(key []byte, r *http.Request, body []byte, fields []string) []byte {
 	}
 	part(r.Method)
 	part(r.URL.RequestURI())
-	digest := sha256.Sum256(body)
-	h.Write(digest[:])
+	h.Write(digest)
 	return h.Sum(nil)
 }

@@ -1,6 +1,7 @@
 package processes
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,6 +23,8 @@ type Worker struct {
 	PostgresURI, RedisURI, Advertise string
 	// PostgresReadURI may be that of a pooler; "": PostgresURI.
 	PostgresReadURI string
+	// CredentialFile holds the internal credential; "": the file that all share.
+	CredentialFile string
 
 	cmd    *exec.Cmd
 	exited <-chan struct{}
@@ -31,7 +34,7 @@ type Worker struct {
 func (h *Homeserver) Run(w *Worker) error {
 	cmd := exec.Command(w.Binary, "run", "--roles="+w.Roles, "--server-name="+h.ServerName, "--registration=open", "--stop-delay=1s",
 		"--pod-name="+w.Name, "--public-addr="+w.Public, "--internal-addr="+w.Internal, "--probe-addr="+w.Probe, "--advertise-addr="+w.Advertise,
-		"--postgres-uri="+w.PostgresURI, "--internal-credential-file="+h.file("credential"), "--signing-key-file="+h.file("signing.key"),
+		"--postgres-uri="+w.PostgresURI, "--internal-credential-file="+cmp.Or(w.CredentialFile, h.file("credential")), "--signing-key-file="+h.file("signing.key"),
 		"--registration-shared-secret-file="+h.file("shared-secret"))
 	if w.RedisURI != "" {
 		cmd.Args = append(cmd.Args, "--redis-uri="+w.RedisURI)
