@@ -36,9 +36,11 @@ image: build ## Pack the image and load it into the demo's cluster
 	$(CLUSTER_TOOL) image $(IMAGE) $(CURDIR)/bin/worker $(CURDIR)/bin/operator
 
 .PHONY: generate
-generate: ## Generate deepcopy functions, CRDs and roles from the types and markers
+generate: ## Generate deepcopy functions, CRDs and roles from the types and markers, and docs/crd-reference.md from the CRDs
 	$(TOOL) controller-gen object paths=./api/... crd output:crd:dir=config/crd/bases \
 		rbac:roleName=operator paths=./controllers/... output:rbac:dir=config/rbac
+	go run ./hack/crdref config/crd/bases docs/crd-reference.md
+	hack/chart-files.sh
 
 ##@ Check
 
