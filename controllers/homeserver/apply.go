@@ -40,7 +40,6 @@ func (c *Controller) applyMigration(ctx context.Context, hs *v1alpha1.Homeserver
 		if err := c.client.Delete(ctx, job, client.PropagationPolicy(metav1.DeletePropagationBackground)); client.IgnoreNotFound(err) != nil {
 			return fmt.Errorf("delete the Job %s: %w", name, err)
 		}
-		c.apply.Forget("Job", hs.Namespace, name)
 	}
 	return nil
 }

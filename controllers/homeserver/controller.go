@@ -76,7 +76,6 @@ func Add(m manager.Manager, direct client.WithWatch, events *kubeevent.Recorder)
 func (c *Controller) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	var hs v1alpha1.Homeserver
 	if err := c.client.Get(ctx, req.NamespacedName, &hs); err != nil {
-		c.apply.Forget("Service", req.Namespace, desired.ServiceNames(req.Name)...)
 		if apierrors.IsNotFound(err) {
 			c.secrets.Follow(req.NamespacedName)
 		}

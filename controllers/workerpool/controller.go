@@ -49,8 +49,6 @@ func Add(m manager.Manager) error {
 func (c *Controller) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	var wp v1alpha1.WorkerPool
 	if err := c.client.Get(ctx, req.NamespacedName, &wp); err != nil {
-		c.apply.Forget("Deployment", req.Namespace, req.Name)
-		c.apply.Forget("PodDisruptionBudget", req.Namespace, req.Name)
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	if !wp.DeletionTimestamp.IsZero() {
