@@ -63,6 +63,7 @@ lint: ## gofmt, go vet, staticcheck, shellcheck
 	@bad=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$bad" || { echo "gofmt: $$bad"; exit 1; }
 	go vet ./...
 	$(TOOL) staticcheck ./...
+	cd hack/promql && go vet . && go tool -modfile=../tools/go.mod staticcheck .
 	cd hack/cluster && go vet . && go tool -modfile=../tools/go.mod staticcheck .
 	hack/shellcheck.sh
 

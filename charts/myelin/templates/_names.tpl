@@ -1,0 +1,24 @@
+{{/* The names of the operator's objects begin with the release's name. */}}
+{{- define "myelin.operator" -}}
+{{ .Release.Name }}-operator
+{{- end }}
+
+{{- define "myelin.labels" -}}
+app.kubernetes.io/name: myelin
+app.kubernetes.io/component: operator
+{{- end }}
+
+{{/* Where the operator works, unless it works everywhere: a comma between. */}}
+{{- define "myelin.namespaces" -}}
+{{ default (list .Release.Namespace) .Values.namespaces | join "," }}
+{{- end }}
+
+{{/* What the schema cannot say in a sentence. */}}
+{{- define "myelin.validate" -}}
+{{- if and .Values.clusterWide .Values.namespaces -}}
+{{ fail "namespaces: set clusterWide to false to work only in these, or leave them out" }}
+{{- end -}}
+{{- if gt (len .Release.Name) 40 -}}
+{{ fail "the release's name begins the names of its objects: choose one of at most 40 characters" }}
+{{- end -}}
+{{- end }}
