@@ -40,6 +40,31 @@ type session struct {
 
 func run(ctx context.Context, args []string, out, errs io.Writer, c connector, o opener) int {
 	s := &session{out: out, connect: c, open: o}
+	root := s.root()
+	root.SetArgs(args)
+	root.SetOut(out)
+	root.SetErr(errs)
+	err := root.ExecuteContext(ctx)
+	if err != nil {
+		fmt.Fprintf(errs, "error: %v\n", err)
+	}
+	return exitCode(err)
+}
+
+// Parse says whether a command line makes sense, and does nothing else.
+func Parse(args []string) error {
+	root := (&session{out: io.Discard}).root()
+	for _, cmd := range root.Commands() {
+		cmd.RunE = func(*cobra.Command, []string) error { return nil }
+	}
+	root.SetArgs(args)
+	root.SetOut(io.Discard)
+	root.SetErr(io.Discard)
+	return root.Execute()
+}
+
+// root is the command with all its subcommands.
+func (s *session) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "kubectl-myelin",
 		Short:         "Look at and steer a Myelin homeserver",
@@ -69,14 +94,7 @@ func run(ctx context.Context, args []string, out, errs io.Writer, c connector, o
 	root.AddCommand(statusCommand(s), shardsCommand(s), workersCommand(s), topCommand(s), failoverCommand(s), drainCommand(s),
 		cordonCommand(s), uncordonCommand(s), rebalanceCommand(s), logsCommand(s), reportCommand(s))
 	s.complete(root)
-	root.SetArgs(args)
-	root.SetOut(out)
-	root.SetErr(errs)
-	err := root.ExecuteContext(ctx)
-	if err != nil {
-		fmt.Fprintf(errs, "error: %v\n", err)
-	}
-	return exitCode(err)
+	return root
 }
 
 // with connects, and runs f with what the workers say now.

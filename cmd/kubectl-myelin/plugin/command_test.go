@@ -191,6 +191,16 @@ func TestDrainWaitsUntilNothingIsOwned(t *testing.T) {
 	require.Equal(t, "worker 2 (p-0) is draining and owns 0 shards\n", out)
 }
 
+func TestParseRunsNothing(t *testing.T) {
+	t.Parallel()
+	require.NoError(t, Parse([]string{"failover", "demo-07", "--to", "p-1", "-n", "chat", "-o", "yaml"}))
+	require.NoError(t, Parse([]string{"report", "--file", "/nowhere/at/all"}))
+	require.NoError(t, Parse([]string{"completion", "bash"}))
+	for _, args := range [][]string{{"dance"}, {"failover"}, {"status", "--loud"}, {"workers", "-o", "xml"}, {"report", "--tail=-1"}} {
+		require.Error(t, Parse(args), args)
+	}
+}
+
 func TestExitCodes(t *testing.T) {
 	t.Parallel()
 	refuse := &workers{refuse: &admin.Error{HTTPStatus: http.StatusConflict, Message: "worker 3 is leaving"}}
