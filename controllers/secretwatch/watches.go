@@ -119,11 +119,14 @@ func (w *Watches) run(ctx context.Context, object types.NamespacedName, secret s
 	}
 }
 
-// watch is one request. Without a resource version, it begins with the Secret as it is, if there is one.
+// watch is one request. It begins with the Secret as the API server's cache has it, if there is one, and whatever is newer
+// follows. Asked for the latest instead, an API server on an etcd before 3.5 waits in vain for its cache to be up to date, and
+// then refuses.
 func (w *Watches) watch(ctx context.Context, object types.NamespacedName, secret string) error {
 	list := &metav1.PartialObjectMetadataList{}
 	list.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("SecretList"))
-	events, err := w.client.Watch(ctx, list, client.InNamespace(object.Namespace), client.MatchingFields{metav1.ObjectNameField: secret})
+	events, err := w.client.Watch(ctx, list, client.InNamespace(object.Namespace), client.MatchingFields{metav1.ObjectNameField: secret},
+		&client.ListOptions{Raw: &metav1.ListOptions{ResourceVersion: "0"}})
 	if err != nil {
 		return err
 	}
