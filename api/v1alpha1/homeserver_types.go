@@ -78,6 +78,13 @@ type HomeserverSpec struct {
 	// +kubebuilder:validation:XValidation:rule="isURL(self) && url(self).getScheme() in ['http', 'https'] && url(self).getHost() != ''",message="publicBaseURL must be an http or https URL with a host, as in https://matrix.example.org"
 	PublicBaseURL string `json:"publicBaseURL,omitempty"`
 
+	// networkPolicy is None, or Ingress for a NetworkPolicy that lets connect to the pods: everybody to port 8008, which only
+	// gateways serve; the homeserver's own workers and the operator to port 8090; all pods of the cluster to port 8091
+	// (metrics). Where the pods connect to is never limited by it.
+	// +optional
+	// +kubebuilder:default=None
+	NetworkPolicy NetworkPolicyMode `json:"networkPolicy,omitempty"`
+
 	// shards is how many parts the rooms are spread over; a shard is written by one worker at a time, so this bounds the
 	// useful number of persisters.
 	// +optional

@@ -108,6 +108,7 @@ func TestObjects(t *testing.T) {
 		"deployment":          desired.Deployment(desired.PoolOf(pool("persister"), least), poolOwner),
 		"deployment-full":     desired.Deployment(desired.PoolOf(much, all), poolOwner),
 		"disruption-budget":   desired.DisruptionBudget(desired.PoolOf(pool("persister"), least), poolOwner),
+		"network-policy":      desired.NetworkPolicy(least, "myelin-system", owner),
 		"migration-first":     desired.Migration(least, 1, owner),
 		"migration-later":     desired.Migration(all, 2, owner),
 		"shard":               desired.Shard(least, 7, owner),

@@ -6,6 +6,7 @@ import (
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -18,6 +19,24 @@ func (c *Controller) applyServices(ctx context.Context, hs *v1alpha1.Homeserver,
 		if err := c.apply.Apply(ctx, service, &corev1.Service{}, hs.UID); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// applyNetworkPolicy makes the policy if the spec wants it, and otherwise removes the one that was made before.
+func (c *Controller) applyNetworkPolicy(ctx context.Context, hs *v1alpha1.Homeserver, d desired.Homeserver, owner desired.Owner) error {
+	policy := &networkingv1.NetworkPolicy{}
+	if hs.Spec.NetworkPolicy == v1alpha1.NetworkPolicyIngress {
+		return c.apply.Apply(ctx, desired.NetworkPolicy(d, c.namespace, owner), policy, hs.UID)
+	}
+	if err := c.client.Get(ctx, client.ObjectKeyFromObject(hs), policy); err != nil {
+		return client.IgnoreNotFound(err)
+	}
+	if !metav1.IsControlledBy(policy, hs) || !policy.DeletionTimestamp.IsZero() {
+		return nil
+	}
+	if err := c.client.Delete(ctx, policy); client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("delete the NetworkPolicy %s: %w", policy.Name, err)
 	}
 	return nil
 }

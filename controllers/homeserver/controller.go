@@ -10,6 +10,7 @@ import (
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -30,6 +31,7 @@ import (
 // +kubebuilder:rbac:groups="",resources=services,verbs=get;list;watch;create;patch
 // +kubebuilder:rbac:groups="",resources=secrets,verbs=create
 // +kubebuilder:rbac:groups="",resources=pods,verbs=list
+// +kubebuilder:rbac:groups=networking.k8s.io,resources=networkpolicies,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=batch,resources=jobs,verbs=get;list;watch;create;patch;delete
 
 // The right to read Secrets is no part of this role: who installs Homeservers gives it, for the Secrets that they name
@@ -49,23 +51,27 @@ type Controller struct {
 	events  *kubeevent.Recorder
 	now     func() time.Time
 	random  io.Reader
+	// namespace of the operator; empty if it runs outside of the cluster.
+	namespace string
 }
 
-// Add adds the controller to the manager. It reads and watches Secrets through direct, which is not cached.
-func Add(m manager.Manager, direct client.WithWatch, events *kubeevent.Recorder) error {
+// Add adds the controller to the manager. It reads and watches Secrets through direct, which is not cached. namespace is the
+// operator's own, empty if it runs outside of the cluster.
+func Add(m manager.Manager, direct client.WithWatch, events *kubeevent.Recorder, namespace string) error {
 	secrets := secretwatch.New(direct)
 	if err := m.Add(secrets); err != nil {
 		return err
 	}
 	c := &Controller{
 		client: m.GetClient(), reader: m.GetAPIReader(), apply: apply.New(m.GetClient(), m.GetAPIReader(), "homeserver"),
-		secrets: secrets, events: events, now: time.Now, random: rand.Reader,
+		secrets: secrets, events: events, now: time.Now, random: rand.Reader, namespace: namespace,
 	}
 	return ctrl.NewControllerManagedBy(m).Named("homeserver").
 		// Also for changes of status: one written from a cache that was behind is looked at again when the cache has it.
 		For(&v1alpha1.Homeserver{}).
 		Owns(&batchv1.Job{}).
 		Owns(&corev1.Service{}).
+		Owns(&networkingv1.NetworkPolicy{}).
 		Watches(&v1alpha1.WorkerPool{}, handler.EnqueueRequestsFromMapFunc(ofPool)).
 		Watches(&v1alpha1.EventPersisterShard{}, handler.EnqueueRequestsFromMapFunc(ofShard)).
 		WatchesRawSource(secrets.Source()).
@@ -102,6 +108,9 @@ func (c *Controller) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		decided.migration = decided.migration.WhilePaused()
 	} else {
 		if err := c.applyServices(ctx, &hs, d, owner); err != nil {
+			return ctrl.Result{}, err
+		}
+		if err := c.applyNetworkPolicy(ctx, &hs, d, owner); err != nil {
 			return ctrl.Result{}, err
 		}
 		if err := c.applyMigration(ctx, &hs, d, owner, seen, decided); err != nil {

@@ -7,6 +7,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -112,6 +113,7 @@ func (s *space) made() []client.Object {
 	for _, list := range []client.ObjectList{
 		&v1alpha1.HomeserverList{}, &v1alpha1.WorkerPoolList{}, &v1alpha1.EventPersisterShardList{}, &batchv1.JobList{},
 		&appsv1.DeploymentList{}, &corev1.ServiceList{}, &corev1.SecretList{}, &policyv1.PodDisruptionBudgetList{},
+		&networkingv1.NetworkPolicyList{},
 	} {
 		require.NoError(s.t, cluster.List(s.t.Context(), list, client.InNamespace(s.name)))
 		items, err := meta.ExtractList(list)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"strings"
 	"time"
 
@@ -38,6 +39,8 @@ type Options struct {
 	MetricsAddr, ProbeAddr string
 	LogFormat              string
 	LogLevel               slog.Level
+	// Namespace is the operator's own; empty if it runs outside of the cluster.
+	Namespace string
 	// Ask asks workers for their status; nil: through the homeserver's internal Service.
 	Ask persistershard.Asker
 }
@@ -82,6 +85,7 @@ func Main(ctx context.Context, args []string, w io.Writer) error {
 		return err
 	}
 	ctrl.SetLogger(logr.FromSlogHandler(telemetry.NewLogger(w, o.LogFormat, o.LogLevel).Handler()))
+	o.Namespace = os.Getenv("POD_NAMESPACE")
 	config, err := ctrl.GetConfig()
 	if err != nil {
 		return fmt.Errorf("operator: find the cluster: %w", err)
@@ -132,7 +136,7 @@ func Run(ctx context.Context, config *rest.Config, o Options) error {
 	if err != nil {
 		return fmt.Errorf("operator: %w", err)
 	}
-	if err := errors.Join(homeserver.Add(m, direct, events), workerpool.Add(m), persistershard.Add(m, ask, events)); err != nil {
+	if err := errors.Join(homeserver.Add(m, direct, events, o.Namespace), workerpool.Add(m), persistershard.Add(m, ask, events)); err != nil {
 		return fmt.Errorf("operator: %w", err)
 	}
 	if err := m.Start(ctx); err != nil {

@@ -1,0 +1,44 @@
+package desired
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	metav1ac "k8s.io/client-go/applyconfigurations/meta/v1"
+	networkingv1ac "k8s.io/client-go/applyconfigurations/networking/v1"
+
+	"github.com/myelin-hs/myelin/api/v1alpha1"
+)
+
+// NetworkPolicy lets connect to the homeserver's pods: everybody to the public port, which only gateways serve; the
+// homeserver's own workers, and the operator, to the internal port; all pods of the cluster to metrics. The kubelet's probes
+// are not subject to policies. Where pods connect to is left open: only the cluster's owner knows where Postgres and Redis
+// are, and federation is with everybody. operator is the operator's namespace; empty: any.
+func NetworkPolicy(h Homeserver, operator string, o Owner) *networkingv1ac.NetworkPolicyApplyConfiguration {
+	everywhere := metav1ac.LabelSelector()
+	where := metav1ac.LabelSelector()
+	if operator != "" {
+		where.WithMatchLabels(map[string]string{corev1.LabelMetadataName: operator})
+	}
+	pods := func(set labels.Set) *metav1ac.LabelSelectorApplyConfiguration {
+		return metav1ac.LabelSelector().WithMatchLabels(set)
+	}
+	port := func(number int32) *networkingv1ac.NetworkPolicyPortApplyConfiguration {
+		return networkingv1ac.NetworkPolicyPort().WithProtocol(corev1.ProtocolTCP).WithPort(intstr.FromInt32(number))
+	}
+	return networkingv1ac.NetworkPolicy(h.Name, h.Namespace).
+		WithLabels(managed(h.Name)).
+		WithOwnerReferences(o.reference()).
+		WithSpec(networkingv1ac.NetworkPolicySpec().
+			WithPodSelector(pods(labels.Set{labelName: appName, v1alpha1.LabelHomeserver: h.Name})).
+			WithPolicyTypes(networkingv1.PolicyTypeIngress).
+			WithIngress(
+				networkingv1ac.NetworkPolicyIngressRule().WithPorts(port(publicPort)),
+				networkingv1ac.NetworkPolicyIngressRule().WithPorts(port(internalPort)).WithFrom(
+					networkingv1ac.NetworkPolicyPeer().WithPodSelector(pods(WorkerPods(h.Name))),
+					networkingv1ac.NetworkPolicyPeer().WithNamespaceSelector(where).
+						WithPodSelector(pods(labels.Set{labelName: appName, labelComponent: "operator"}))),
+				networkingv1ac.NetworkPolicyIngressRule().WithPorts(port(probePort)).WithFrom(
+					networkingv1ac.NetworkPolicyPeer().WithNamespaceSelector(everywhere))))
+}
