@@ -1,9 +1,27 @@
 package app
 
 import (
+	"fmt"
+
 	"github.com/myelin-hs/myelin/pkg/bus"
 	"github.com/myelin-hs/myelin/pkg/config"
+	"github.com/myelin-hs/myelin/pkg/postgres"
 )
+
+// databaseSource is the database by a login that is read anew, where it comes from files, for each connection.
+func databaseSource(uri, user, password config.Secret) *postgres.Source {
+	return postgres.NewSource(func() (l postgres.Login, err error) {
+		for _, part := range []struct {
+			secret config.Secret
+			into   *string
+		}{{uri, &l.URI}, {user, &l.User}, {password, &l.Password}} {
+			if *part.into, err = part.secret.Current(); err != nil {
+				return postgres.Login{}, fmt.Errorf("read the login for the database: %w", err)
+			}
+		}
+		return l, nil
+	})
+}
 
 // openBus opens the bus over Redis, or within this process if there is no Redis. Secrets that are in files are read anew
 // for each connection. The database's id tells homeservers that share a Redis apart.

@@ -51,7 +51,8 @@ func (p Process) manageKeys(ctx context.Context, args []string) error {
 
 // openChecked opens the database if it is this homeserver's.
 func openChecked(ctx context.Context, cfg config.Keys) (*pgxpool.Pool, error) {
-	conn, err := postgres.Connect(ctx, cfg.PostgresURI.Reveal(), "myelin-keys")
+	source := databaseSource(cfg.PostgresURI, cfg.PostgresUser, cfg.PostgresPassword)
+	conn, err := source.Session(ctx, postgres.Options{ApplicationName: "myelin-keys"})
 	if err != nil {
 		return nil, fmt.Errorf("connect to the database: %w", err)
 	}
@@ -61,7 +62,7 @@ func openChecked(ctx context.Context, cfg config.Keys) (*pgxpool.Pool, error) {
 	if err = errors.Join(err, conn.Close(ctx)); err != nil {
 		return nil, fmt.Errorf("check the database: %w", err)
 	}
-	return postgres.Open(ctx, cfg.PostgresURI.Reveal(), postgres.Options{MaxConns: 1, ApplicationName: "myelin-keys"})
+	return source.Open(ctx, postgres.Options{MaxConns: 1, ApplicationName: "myelin-keys"})
 }
 
 func (p Process) listKeys(ctx context.Context, pool *pgxpool.Pool) error {

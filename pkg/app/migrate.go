@@ -71,7 +71,8 @@ func Migrate(ctx context.Context, cfg config.Migration, log *slog.Logger, out io
 var errConnect = errors.New("connect to the database")
 
 func migrate(ctx context.Context, cfg config.Migration) (schema.Identity, error) {
-	conn, err := postgres.Connect(ctx, cfg.PostgresURI.Reveal(), "myelin-migrate")
+	source := databaseSource(cfg.PostgresURI, cfg.PostgresUser, cfg.PostgresPassword)
+	conn, err := source.Session(ctx, postgres.Options{ApplicationName: "myelin-migrate"})
 	if err != nil {
 		return schema.Identity{}, fmt.Errorf("%w: %w", errConnect, err)
 	}

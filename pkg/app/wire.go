@@ -51,7 +51,7 @@ func (w *worker) serve(role string, h http.Handler, run func(context.Context) er
 
 func (w *worker) persister(context.Context) error {
 	p, err := persister.New(persister.Options{
-		URI: w.cfg.PostgresURI.Reveal(), Pool: w.pool, DatabaseID: w.db.DatabaseID, SendCopies: w.sendCopies,
+		Source: w.source, Pool: w.pool, DatabaseID: w.db.DatabaseID, SendCopies: w.sendCopies,
 		ServerName: w.server, Signer: w.own.Key(), Leases: persister.LeasesOf(w.lease), Publisher: w.bus, Poke: w.announcer.Poke,
 		Logger: w.log, Registerer: telemetry.Registry,
 	})

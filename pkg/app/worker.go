@@ -50,6 +50,7 @@ type worker struct {
 	ready  readiness
 	probe  *server
 
+	source    *postgres.Source
 	pool      *pgxpool.Pool
 	leasePool *pgxpool.Pool
 	bus       *bus.Bus
@@ -151,8 +152,8 @@ func (w *worker) secrets(context.Context) error {
 
 // database refuses a database that is not this homeserver's before anything is written.
 func (w *worker) database(ctx context.Context) error {
-	uri := w.cfg.PostgresURI.Reveal()
-	conn, err := postgres.Connect(ctx, uri, "myelin-check")
+	w.source = databaseSource(w.cfg.PostgresURI, w.cfg.PostgresUser, w.cfg.PostgresPassword)
+	conn, err := w.source.Session(ctx, postgres.Options{ApplicationName: "myelin-check"})
 	if err != nil {
 		return fmt.Errorf("connect to the database: %w", err)
 	}
@@ -166,10 +167,11 @@ func (w *worker) database(ctx context.Context) error {
 		return fmt.Errorf("check the database: %w", err)
 	}
 	reads := postgres.Options{MaxConns: int32(w.cfg.MaxConns), ApplicationName: "myelin-reads", DatabaseID: w.db.DatabaseID}
+	source := w.source
 	if !w.cfg.PostgresReadURI.Empty() {
-		uri, reads.Pooled = w.cfg.PostgresReadURI.Reveal(), true
+		source, reads.Pooled = databaseSource(w.cfg.PostgresReadURI, config.Secret{}, config.Secret{}), true
 	}
-	if w.pool, err = postgres.Open(ctx, uri, reads); err != nil {
+	if w.pool, err = source.Open(ctx, reads); err != nil {
 		return fmt.Errorf("open the pool for reads: %w", err)
 	}
 	if reads.Pooled {
@@ -184,7 +186,7 @@ func (w *worker) database(ctx context.Context) error {
 // join makes this process a worker. The internal port accepts connections before that, or peers would take the newcomer
 // for dead; it answers once the group runs.
 func (w *worker) join(ctx context.Context) error {
-	pool, err := postgres.Open(ctx, w.cfg.PostgresURI.Reveal(), postgres.Options{
+	pool, err := w.source.Open(ctx, postgres.Options{
 		MaxConns: leaseConns, ApplicationName: "myelin-lease", DatabaseID: w.db.DatabaseID,
 	})
 	if err != nil {
@@ -213,7 +215,7 @@ func (w *worker) positions(context.Context) error {
 	for role := range w.has {
 		if needs[role].announcer && w.announcer == nil {
 			w.announcer = horizon.NewAnnouncer(horizon.AnnouncerConfig{
-				URI: w.cfg.PostgresURI.Reveal(), DatabaseID: w.db.DatabaseID, Pool: w.pool, Bus: w.bus, WorkerID: w.lease.ID(),
+				Source: w.source, DatabaseID: w.db.DatabaseID, Pool: w.pool, Bus: w.bus, WorkerID: w.lease.ID(),
 				ApplicationName: "myelin-announcer", Generation: w.lease.Generation, Log: w.log,
 			})
 			w.group.Add("announcer", w.announcer.Run, "leases")

@@ -31,6 +31,8 @@ type Config struct {
 
 	// PostgresURI and RedisURI. An empty RedisURI is for a single process that has every role.
 	PostgresURI, RedisURI Secret
+	// PostgresUser and PostgresPassword are the URI's when empty.
+	PostgresUser, PostgresPassword Secret
 	// RedisPassword and RedisSentinelPassword are for servers and Sentinels. Empty: the URI's, and none.
 	RedisPassword, RedisSentinelPassword Secret
 	// RedisCA are the certificates, in PEM, that those of servers and Sentinels are checked with. Empty: the system's.
@@ -66,9 +68,10 @@ type Config struct {
 // A Migration is what `worker migrate` is told.
 type Migration struct {
 	ServerName   string
-	PostgresURI  Secret
 	DatabaseID   string
 	HomeserverID string
+	// PostgresUser and PostgresPassword are the URI's when empty.
+	PostgresURI, PostgresUser, PostgresPassword Secret
 	// Shards is the number of event persister shards of a new homeserver, 1 to 4096.
 	Shards int
 	// ResultFile gets a copy of the result line, such as a container's termination log. Empty: none.
@@ -81,9 +84,10 @@ type Migration struct {
 // Keys is what `worker keys` is told.
 type Keys struct {
 	ServerName   string
-	PostgresURI  Secret
 	DatabaseID   string
 	HomeserverID string
+	// PostgresUser and PostgresPassword are the URI's when empty.
+	PostgresURI, PostgresUser, PostgresPassword Secret
 	// Force retires a key that is in use.
 	Force bool
 }

@@ -37,7 +37,7 @@ func Run(args, environ, known []string, usage io.Writer) (Config, error) {
 	set.StringVar(&c.ProbeAddr, "probe-addr", ":8091", "listen here for /healthz, /ready and /metrics; no authentication")
 	set.StringVar(&c.AdvertiseAddr, "advertise-addr", "", "host:port where other workers reach the internal address (default $POD_IP, then 127.0.0.1, with its port)")
 	set.StringVar(&c.PublicBaseURL, "public-base-url", "", "base URL for clients, for /.well-known/matrix/client (default: from the request)")
-	postgres := set.secret(&c.PostgresURI, "postgres-uri", "postgres:// URI of the database", true)
+	postgres := set.postgres(&c.PostgresURI, &c.PostgresUser, &c.PostgresPassword)
 	set.secret(&c.PostgresReadURI, "postgres-read-uri", "postgres:// URI of a pooler in front of the same database, for what needs no session of its own (default: the database itself)", true)
 	set.secret(&c.RedisURI, "redis-uri", "redis:// URI, redis+sentinel://host,host/0?master=name or redis+cluster://host,host, or rediss for TLS; without it one process must have all roles", true)
 	set.secret(&c.RedisPassword, "redis-password", "password for Redis (default: the URI's)", false)
@@ -105,7 +105,7 @@ func Migrate(args, environ []string, usage io.Writer) (Migration, error) {
 	m := Migration{}
 	set := newSettings("migrate", usage)
 	set.StringVar(&m.ServerName, "server-name", "", "Matrix server name, as in @user:server-name")
-	postgres := set.secret(&m.PostgresURI, "postgres-uri", "postgres:// URI of the database", true)
+	postgres := set.postgres(&m.PostgresURI, &m.PostgresUser, &m.PostgresPassword)
 	set.database(&m.DatabaseID, &m.HomeserverID)
 	set.IntVar(&m.Shards, "shards", defaultShards, "event persister shards of a new homeserver")
 	set.StringVar(&m.ResultFile, "result-file", "", "write the result here too")
@@ -132,7 +132,7 @@ func KeysCommand(args, environ []string, usage io.Writer) (Keys, error) {
 	set := newSettings("keys", usage)
 	set.guest = true
 	set.StringVar(&k.ServerName, "server-name", "", "Matrix server name, as in @user:server-name")
-	postgres := set.secret(&k.PostgresURI, "postgres-uri", "postgres:// URI of the database", true)
+	postgres := set.postgres(&k.PostgresURI, &k.PostgresUser, &k.PostgresPassword)
 	set.database(&k.DatabaseID, &k.HomeserverID)
 	set.BoolVar(&k.Force, "force", false, "retire a key that is in use, because it was lost or stolen")
 	if _, err := set.parse(args, environ); err != nil {

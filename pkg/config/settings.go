@@ -45,6 +45,13 @@ func (s *settings) secret(to *Secret, name, usage string, direct bool) string {
 	return flags
 }
 
+// postgres adds how to reach the database. It returns the flags' names, for messages.
+func (s *settings) postgres(uri, user, password *Secret) string {
+	s.secret(user, "postgres-user", "user of the database (default: the URI's)", false)
+	s.secret(password, "postgres-password", "password of the database (default: the URI's)", false)
+	return s.secret(uri, "postgres-uri", "postgres:// URI of the database", true)
+}
+
 func (s *settings) database(databaseID, homeserverID *string) {
 	s.StringVar(databaseID, "database-id", "", "id of the database that this homeserver is known to live in; any other is refused")
 	s.StringVar(homeserverID, "homeserver-id", "", "identity that claims the database (default: the server name)")

@@ -25,8 +25,8 @@ const (
 
 // AnnouncerConfig says what an [Announcer] works with.
 type AnnouncerConfig struct {
-	// URI of the database, not of a pooler: the announcing session must be one backend.
-	URI string
+	// Source of the database, not of a pooler: the announcing session must be one backend.
+	Source *postgres.Source
 	// DatabaseID is the only database that is announced; empty: whatever is there.
 	DatabaseID string
 	// Pool serves what needs no session: looking at the term while another worker announces, and pruning.
@@ -90,7 +90,7 @@ func (a *Announcer) Run(ctx context.Context) error {
 func (a *Announcer) announce(ctx context.Context) error {
 	beginning, cancel := context.WithTimeout(ctx, beginLimit)
 	defer cancel()
-	conn, err := postgres.Session(beginning, a.cfg.URI, postgres.Options{ApplicationName: a.cfg.ApplicationName, DatabaseID: a.cfg.DatabaseID})
+	conn, err := a.cfg.Source.Session(beginning, postgres.Options{ApplicationName: a.cfg.ApplicationName, DatabaseID: a.cfg.DatabaseID})
 	if err != nil {
 		return fmt.Errorf("connect: %w", err)
 	}

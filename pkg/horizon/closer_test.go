@@ -10,6 +10,7 @@ import (
 
 	"github.com/myelin-hs/myelin/pkg/bus"
 	"github.com/myelin-hs/myelin/pkg/position"
+	"github.com/myelin-hs/myelin/pkg/postgres"
 	"github.com/myelin-hs/myelin/pkg/postgres/pgtest"
 )
 
@@ -216,7 +217,7 @@ func TestPruneDropsOldBlocksOnly(t *testing.T) {
 	require.NoError(t, err)
 	_, err = conn.Exec(t.Context(), `UPDATE stream_block SET committed_at = committed_at - $1::interval WHERE block <= $2`, keepBlocks, pruneBatch+10)
 	require.NoError(t, err)
-	a := NewAnnouncer(AnnouncerConfig{URI: uri, Pool: openPool(t, uri), Bus: bus.Local(), WorkerID: 1})
+	a := NewAnnouncer(AnnouncerConfig{Source: postgres.At(uri), Pool: openPool(t, uri), Bus: bus.Local(), WorkerID: 1})
 	require.NoError(t, a.pruneOnce(t.Context()))
 	var lowest, n int
 	require.NoError(t, conn.QueryRow(t.Context(), `SELECT min(block), count(*) FROM stream_block`).Scan(&lowest, &n))

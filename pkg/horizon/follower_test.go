@@ -9,6 +9,7 @@ import (
 
 	"github.com/myelin-hs/myelin/pkg/bus"
 	"github.com/myelin-hs/myelin/pkg/position"
+	"github.com/myelin-hs/myelin/pkg/postgres"
 	"github.com/myelin-hs/myelin/pkg/postgres/pgtest"
 )
 
@@ -41,7 +42,7 @@ func TestAnnouncedBlocksReachFollowersInOrder(t *testing.T) {
 	uri := pgtest.New(t)
 	conn, b := connect(t, uri), bus.Local()
 	before := commitBlock(t, conn)
-	a := NewAnnouncer(AnnouncerConfig{URI: uri, Pool: openPool(t, uri), Bus: b, WorkerID: 1})
+	a := NewAnnouncer(AnnouncerConfig{Source: postgres.At(uri), Pool: openPool(t, uri), Bus: b, WorkerID: 1})
 	start(t, a.Run)
 	f, advances := follow(t, uri, b)
 	first := receive(t, advances)
@@ -67,7 +68,7 @@ func TestAnotherAnnouncerTakesOver(t *testing.T) {
 	uri := pgtest.New(t)
 	conn, b := connect(t, uri), bus.Local()
 	announcer := func(worker int64) *Announcer {
-		return NewAnnouncer(AnnouncerConfig{URI: uri, Pool: openPool(t, uri), Bus: b, WorkerID: worker, ApplicationName: "announcer"})
+		return NewAnnouncer(AnnouncerConfig{Source: postgres.At(uri), Pool: openPool(t, uri), Bus: b, WorkerID: worker, ApplicationName: "announcer"})
 	}
 	stop := start(t, announcer(1).Run)
 	f, _ := follow(t, uri, b)
@@ -92,10 +93,10 @@ func TestAnAnnouncerThatHearsNothingIsReplaced(t *testing.T) {
 	uri := pgtest.New(t)
 	conn, b := connect(t, uri), bus.Local()
 	through, deafen := newNetwork(t, uri)
-	start(t, NewAnnouncer(AnnouncerConfig{URI: through, Pool: openPool(t, through), Bus: b, WorkerID: 1, ApplicationName: "first"}).Run)
+	start(t, NewAnnouncer(AnnouncerConfig{Source: postgres.At(through), Pool: openPool(t, through), Bus: b, WorkerID: 1, ApplicationName: "first"}).Run)
 	f, _ := follow(t, uri, b)
 	require.NoError(t, f.Wait(t.Context(), position.BlockEnd(commitBlock(t, conn))))
-	start(t, NewAnnouncer(AnnouncerConfig{URI: uri, Pool: openPool(t, uri), Bus: b, WorkerID: 2}).Run)
+	start(t, NewAnnouncer(AnnouncerConfig{Source: postgres.At(uri), Pool: openPool(t, uri), Bus: b, WorkerID: 2}).Run)
 
 	deafen()
 	require.NoError(t, f.Wait(t.Context(), position.BlockEnd(commitBlock(t, conn))))

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/myelin-hs/myelin/pkg/bus"
+	"github.com/myelin-hs/myelin/pkg/postgres"
 	"github.com/myelin-hs/myelin/pkg/postgres/pgtest"
 )
 
@@ -16,7 +17,7 @@ func TestAFormerPrimaryIsNotAnnounced(t *testing.T) {
 	t.Parallel()
 	uri := pgtest.New(t)
 	a := NewAnnouncer(AnnouncerConfig{
-		URI: uri, Pool: openPool(t, uri), Bus: bus.Local(), WorkerID: 1, Generation: func() int64 { return 2 },
+		Source: postgres.At(uri), Pool: openPool(t, uri), Bus: bus.Local(), WorkerID: 1, Generation: func() int64 { return 2 },
 	})
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // or it announces for ever
 	defer cancel()

@@ -17,7 +17,7 @@ func TestAnotherDatabaseIsNotAnnounced(t *testing.T) {
 	t.Parallel()
 	uri := pgtest.New(t)
 	a := NewAnnouncer(AnnouncerConfig{
-		URI: uri, DatabaseID: "00000000-0000-0000-0000-000000000000", Pool: openPool(t, uri), Bus: bus.Local(), WorkerID: 1,
+		Source: postgres.At(uri), DatabaseID: "00000000-0000-0000-0000-000000000000", Pool: openPool(t, uri), Bus: bus.Local(), WorkerID: 1,
 	})
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // or it announces for ever
 	defer cancel()

@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/myelin-hs/myelin/pkg/bus"
+	"github.com/myelin-hs/myelin/pkg/postgres"
 	"github.com/myelin-hs/myelin/pkg/postgres/pgtest"
 )
 
@@ -35,7 +36,7 @@ func TestWhoHearsNothingReadsTheRow(t *testing.T) {
 	t.Parallel()
 	uri := pgtest.New(t)
 	conn := connect(t, uri)
-	a := NewAnnouncer(AnnouncerConfig{URI: uri, Pool: openPool(t, uri), Bus: bus.Local(), WorkerID: 1})
+	a := NewAnnouncer(AnnouncerConfig{Source: postgres.At(uri), Pool: openPool(t, uri), Bus: bus.Local(), WorkerID: 1})
 	start(t, a.Run)
 	_, advances := follow(t, uri, bus.Local())
 	require.True(t, receive(t, advances).Reset)
@@ -56,7 +57,7 @@ func TestABarrierMovesPAboveTheJump(t *testing.T) {
 	conn := connect(t, uri)
 	commitBlock(t, conn)
 	b := bus.Local()
-	a := NewAnnouncer(AnnouncerConfig{URI: uri, Pool: openPool(t, uri), Bus: b, WorkerID: 1})
+	a := NewAnnouncer(AnnouncerConfig{Source: postgres.At(uri), Pool: openPool(t, uri), Bus: b, WorkerID: 1})
 	start(t, a.Run)
 	_, advances := follow(t, uri, b)
 	require.True(t, receive(t, advances).Reset)
@@ -87,7 +88,7 @@ func TestAGenerationIsAnnouncedWithoutABlock(t *testing.T) {
 	conn, b := connect(t, uri), bus.Local()
 	commitBlock(t, conn)
 	for _, heard := range []*bus.Bus{b, bus.Local()} { // by the bus, and by the row
-		a := NewAnnouncer(AnnouncerConfig{URI: uri, Pool: openPool(t, uri), Bus: b, WorkerID: 1})
+		a := NewAnnouncer(AnnouncerConfig{Source: postgres.At(uri), Pool: openPool(t, uri), Bus: b, WorkerID: 1})
 		stop := start(t, a.Run)
 		_, advances := follow(t, uri, heard)
 		first := receive(t, advances)

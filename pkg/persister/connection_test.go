@@ -10,6 +10,7 @@ import (
 
 	"github.com/myelin-hs/myelin/pkg/id"
 	"github.com/myelin-hs/myelin/pkg/lease"
+	"github.com/myelin-hs/myelin/pkg/postgres"
 )
 
 // connections returns the backends of a worker's lanes.
@@ -66,7 +67,7 @@ func TestALaneThatCannotWriteConnectsAnew(t *testing.T) {
 	t.Parallel()
 	db, metrics := newDatabase(t), prometheus.NewRegistry()
 	leases := db.join(t)
-	s := &session{uri: db.uri, name: "lane", leases: leases, worker: leases.worker, databaseID: db.id}
+	s := &session{source: postgres.At(db.uri), name: "lane", leases: leases, worker: leases.worker, databaseID: db.id}
 	require.NoError(t, s.ready(t.Context()))
 	_, err := s.conn.Exec(t.Context(), "DEALLOCATE ALL")
 	require.NoError(t, err)

@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/myelin-hs/myelin/pkg/postgres"
 )
 
 func TestSameTransactionTwiceAtOnceIsOneEvent(t *testing.T) {
@@ -92,7 +94,7 @@ func TestDedupeSharesTheEventsTransaction(t *testing.T) {
 	t.Parallel()
 	db := newDatabase(t)
 	cutter, uri := newProxy(t, db.uri)
-	p := db.start(t, db.join(t), func(o *Options) { o.URI = uri })
+	p := db.start(t, db.join(t), func(o *Options) { o.Source = postgres.At(uri) })
 	room := p.newRoom(t)
 	cutter.arm(afterCommit)
 	require.Equal(t, 200, p.send(t, room, alice, "one").status)

@@ -268,7 +268,7 @@ func (d *database) start(t *testing.T, l *leases, change func(*Options)) *testPe
 	t.Helper()
 	p := &testPersister{db: d, leases: l, bus: newRecorder()}
 	opts := Options{
-		URI: d.uri, Pool: d.pool, DatabaseID: d.id, ServerName: pgtest.ServerName, Signer: signer,
+		Source: postgres.At(d.uri), Pool: d.pool, DatabaseID: d.id, ServerName: pgtest.ServerName, Signer: signer,
 		Leases: l, Publisher: p.bus, Logger: slog.New(slog.NewTextHandler(testWriter{t}, nil)),
 	}
 	if change != nil {

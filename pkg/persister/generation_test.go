@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/myelin-hs/myelin/pkg/id"
+	"github.com/myelin-hs/myelin/pkg/postgres"
 )
 
 // promote makes the database look as the barrier leaves a promoted standby that had nothing of the room but how it
@@ -53,7 +54,7 @@ func TestAFormerPrimaryIsNotLookedAt(t *testing.T) {
 	db := newDatabase(t)
 	cutter, uri := newProxy(t, db.uri)
 	leases := db.join(t)
-	p := db.start(t, leases, func(o *Options) { o.URI = uri })
+	p := db.start(t, leases, func(o *Options) { o.Source = postgres.At(uri) })
 	room := p.newRoom(t)
 	cutter.arm(duringCommit)
 	cutter.sent = func() {

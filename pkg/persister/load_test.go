@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/myelin-hs/myelin/pkg/bus"
+	"github.com/myelin-hs/myelin/pkg/postgres"
 )
 
 func TestManyRoomsAtOnceKeepTheirOrder(t *testing.T) {
@@ -59,7 +60,7 @@ func TestTwoHundredSendsAreOneTransactionOfFewStatements(t *testing.T) {
 	t.Parallel()
 	db := newDatabase(t)
 	counter, uri := newProxy(t, db.uri)
-	p := db.start(t, db.join(t), func(o *Options) { o.URI, o.Lanes = uri, 1 })
+	p := db.start(t, db.join(t), func(o *Options) { o.Source, o.Lanes = postgres.At(uri), 1 })
 	rooms := p.rooms(t, 20)
 
 	release := db.block(t)

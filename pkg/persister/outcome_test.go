@@ -74,7 +74,7 @@ func TestUnknownOutcomeIsLookedUp(t *testing.T) {
 			db := newDatabase(t)
 			cutter, uri := newProxy(t, db.uri)
 			leases := db.join(t)
-			p := db.start(t, leases, func(o *Options) { o.URI = uri })
+			p := db.start(t, leases, func(o *Options) { o.Source = postgres.At(uri) })
 			room := p.newRoom(t)
 			before, _ := leases.OwnLease(leases.ShardOf(room))
 
@@ -98,7 +98,7 @@ func TestUnknownOutcomeWaitsForTheLateCommit(t *testing.T) {
 	t.Parallel()
 	db := newDatabase(t)
 	cutter, uri := newProxy(t, db.uri)
-	p := db.start(t, db.join(t), func(o *Options) { o.URI = uri })
+	p := db.start(t, db.join(t), func(o *Options) { o.Source = postgres.At(uri) })
 	room := p.newRoom(t)
 
 	require.Equal(t, 200, p.put(t, alice, "/rooms/"+string(room)+"/state/m.room.topic/", `{"topic":"first"}`).status)

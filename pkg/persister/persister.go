@@ -15,19 +15,20 @@ import (
 	"github.com/myelin-hs/myelin/pkg/event"
 	"github.com/myelin-hs/myelin/pkg/id"
 	"github.com/myelin-hs/myelin/pkg/lease"
+	"github.com/myelin-hs/myelin/pkg/postgres"
 )
 
 // Options of [New]. Those without a default are required.
 type Options struct {
-	URI        string        // of Postgres, for the lanes' direct connections
-	Pool       *pgxpool.Pool // for reads
-	DatabaseID string        // schema.Identity.DatabaseID: a lane writes to no other database
-	Generation int64         // schema.Identity.Generation: a lane stops when the database has another
-	ServerName id.ServerName // of the users who may write
-	Signer     event.Signer  // of this server
-	Leases     Leases        // what this worker owns
-	Publisher  Publisher     // where copies of committed blocks go
-	Poke       func()        // wakes an announcer in this process; nil: none
+	Source     *postgres.Source // for the lanes' direct connections
+	Pool       *pgxpool.Pool    // for reads
+	DatabaseID string           // schema.Identity.DatabaseID: a lane writes to no other database
+	Generation int64            // schema.Identity.Generation: a lane stops when the database has another
+	ServerName id.ServerName    // of the users who may write
+	Signer     event.Signer     // of this server
+	Leases     Leases           // what this worker owns
+	Publisher  Publisher        // where copies of committed blocks go
+	Poke       func()           // wakes an announcer in this process; nil: none
 	// SendCopies posts a body to CopiesPath at another worker; nil: rooms are not copied at a handoff.
 	SendCopies func(ctx context.Context, worker int64, body []byte) error
 	Logger     *slog.Logger          // nil: slog.Default()
@@ -74,7 +75,7 @@ func New(opts Options) (*Persister, error) {
 	p.copies = newCopies(m.copies)
 	for range opts.Lanes {
 		s := &session{
-			uri: opts.URI, name: lease.ApplicationName(opts.Leases.ID()),
+			source: opts.Source, name: lease.ApplicationName(opts.Leases.ID()),
 			leases: opts.Leases, worker: opts.Leases.ID(), databaseID: opts.DatabaseID,
 		}
 		h := newHerald(opts.Publisher, opts.Poke, p.log, m)

@@ -14,7 +14,7 @@ import (
 
 // A session is a lane's direct connection to Postgres. Only the committer uses it.
 type session struct {
-	uri        string
+	source     *postgres.Source
 	name       string // application_name, by which a takeover finds it
 	leases     Leases
 	worker     int64
@@ -35,7 +35,7 @@ func (s *session) ready(ctx context.Context) error {
 		return nil
 	}
 	s.close(ctx)
-	conn, err := postgres.Session(ctx, s.uri, postgres.Options{ApplicationName: s.name, DatabaseID: s.databaseID})
+	conn, err := s.source.Session(ctx, postgres.Options{ApplicationName: s.name, DatabaseID: s.databaseID})
 	if err != nil {
 		return fmt.Errorf("connect a lane: %w", err)
 	}

@@ -74,21 +74,9 @@ func prepare(cfg *pgx.ConnConfig, opts Options) {
 	}
 }
 
-// Open makes a pool. It connects lazily: an unreachable database is an error of the first query, not of Open.
+// Open makes a pool at a URI that stays what it is; see [Source.Open].
 func Open(ctx context.Context, uri string, opts Options) (*pgxpool.Pool, error) {
-	cfg, err := pgxpool.ParseConfig(uri)
-	if err != nil {
-		return nil, redact(err, uri)
-	}
-	prepare(cfg.ConnConfig, opts)
-	cfg.MaxConns = 4
-	if opts.MaxConns > 0 {
-		cfg.MaxConns = opts.MaxConns
-	}
-	cfg.MinConns = 0
-	cfg.MaxConnIdleTime = time.Minute
-	cfg.PingTimeout = pingTimeout
-	return pgxpool.NewWithConfig(ctx, cfg)
+	return At(uri).Open(ctx, opts)
 }
 
 // Connect opens one direct session, to whatever database is there.
@@ -98,12 +86,7 @@ func Connect(ctx context.Context, uri, appName string) (*pgx.Conn, error) {
 
 // Session opens one direct session.
 func Session(ctx context.Context, uri string, opts Options) (*pgx.Conn, error) {
-	cfg, err := pgx.ParseConfig(uri)
-	if err != nil {
-		return nil, redact(err, uri)
-	}
-	prepare(cfg, opts)
-	return pgx.ConnectConfig(ctx, cfg)
+	return At(uri).Session(ctx, opts)
 }
 
 // redact keeps a URI, which holds a password, out of an error's text.

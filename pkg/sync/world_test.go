@@ -71,7 +71,7 @@ func newWorldOn(t *testing.T, b *bus.Bus, adjust ...func(*Config)) *world {
 	require.NoError(t, err)
 	t.Cleanup(pool.Close)
 	w := &world{t: t, pool: pool, bus: b}
-	w.announcer = horizon.NewAnnouncer(horizon.AnnouncerConfig{URI: uri, Pool: pool, Bus: w.bus, WorkerID: 1})
+	w.announcer = horizon.NewAnnouncer(horizon.AnnouncerConfig{Source: postgres.At(uri), Pool: pool, Bus: w.bus, WorkerID: 1})
 	w.follower = horizon.NewFollower(pool, w.bus)
 	cfg := Config{Pool: pool, Bus: w.bus, Follower: w.follower}
 	for _, f := range adjust {
