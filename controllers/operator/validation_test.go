@@ -120,6 +120,13 @@ func TestValidationOfNewObjects(t *testing.T) {
 			refusal: []string{"spec.imagePullSecrets[1]", "Duplicate"}},
 		"hs pull secret without name": {base: homeserverYAML, change: `{spec: {imagePullSecrets: [{name: ""}]}}`,
 			refusal: []string{"spec.imagePullSecrets[0].name", "at least 1"}},
+		"hs secret's name with dots": {base: homeserverYAML, change: `{spec: {redis: {secretRef: {name: my.cache-1, key: Redis_URI.v2}}}}`},
+		"hs secret's name no name": {base: homeserverYAML, change: `{spec: {redis: {secretRef: {name: "a/b"}}}}`,
+			refusal: []string{"spec.redis.secretRef.name", "must be an object's name"}},
+		"hs secret's key no key": {base: homeserverYAML, change: `{spec: {redis: {secretRef: {name: a, key: "b c"}}}}`,
+			refusal: []string{"spec.redis.secretRef.key", "must be a Secret's key"}},
+		"hs user's key no key": {base: homeserverYAML, change: partsChange(`{credentialsSecretRef: {usernameKey: "a/b"}}`),
+			refusal: []string{"credentialsSecretRef.usernameKey", "must be a Secret's key"}},
 
 		"hs database parts": {base: homeserverYAML, change: partsChange(`{}`)},
 		"hs database all parts": {base: homeserverYAML,
