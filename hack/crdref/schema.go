@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
@@ -138,7 +139,8 @@ func (s schema) meaning(required bool) string {
 		add("Required.")
 	}
 	if s.Default != nil {
-		add("Default `%v`.", s.Default)
+		value, _ := json.Marshal(s.Default) // was JSON
+		add("Default `%s`.", value)
 	}
 	if of := s.choices(); len(of) > 0 {
 		add("One of %s.", strings.Join(of, ", "))

@@ -29,9 +29,10 @@ spec:
             x-kubernetes-validations: [{rule: "true", message: size cannot be changed}]
             properties:
               size: {type: integer, minimum: 0, maximum: 9, default: 3, description: "size is\nhow many."}
-              color: {type: string, enum: [red, blue], maxLength: 5, pattern: "^a|b$"}
+              color: {type: string, default: red, enum: [red, blue], maxLength: 5, pattern: "^a|b$"}
               parts:
                 type: array
+                default: [{name: a}]
                 minItems: 1
                 items: {type: object, properties: {name: {type: string}}}
           status:
@@ -43,8 +44,8 @@ spec:
 		"`apiVersion: a.dev/v1`, namespaced, `things` or `th`; it has the subresource `scale`.",
 		"Rules: size cannot be changed.",
 		"| `spec.size` | integer | size is how many. Required. Default `3`. 0 to 9. |",
-		"| `spec.color` | string | One of `red`, `blue`. At most 5 characters. Must match `^a\\|b$`. |",
-		"| `spec.parts` | list of object | At least 1 items. |",
+		"| `spec.color` | string | Default `\"red\"`. One of `red`, `blue`. At most 5 characters. Must match `^a\\|b$`. |",
+		"| `spec.parts` | list of object | Default `[{\"name\":\"a\"}]`. At least 1 items. |",
 		"| `spec.parts[].name` | string |  |",
 		"| Age | `.metadata.creationTimestamp` | with `-o wide` |",
 	} {

@@ -53,9 +53,7 @@ func apiServer(t *testing.T) *api {
 }
 
 func start(t *testing.T) (*api, error) {
-	env := &envtest.Environment{
-		CRDDirectoryPaths: []string{filepath.Join(root, "config/crd/bases")}, ErrorIfCRDPathMissing: true,
-	}
+	env := &envtest.Environment{}
 	env.ControlPlane.Etcd = &envtest.Etcd{}
 	env.ControlPlane.Etcd.Configure().Append("unsafe-no-fsync", "true")
 	if _, err := env.Start(); err != nil {
@@ -79,6 +77,7 @@ func start(t *testing.T) (*api, error) {
 	}
 	for _, args := range [][]string{
 		{"apply", "--server-side", "-k", "config/default"},
+		{"wait", "--for=condition=Established", "crd", "--all", "--timeout=5m"},
 		{"create", "namespace", "myelin"},
 		{"apply", "-n", "myelin", "-f", "config/samples/classic.yaml"},
 		{"apply", "-f", "test/docs/testdata/running.yaml"},
