@@ -10,25 +10,16 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/envtest"
 )
 
 // What the chart renders is accepted by a real API server, with strict field validation, and the operator's pod is admitted
 // where Pod Security "restricted" is enforced. Monitoring is of kinds that a bare server does not have.
 func TestChartIsAcceptedByAnAPIServer(t *testing.T) {
 	t.Parallel()
-	env := &envtest.Environment{BinaryAssetsDirectory: assets(t)}
-	config, err := env.Start()
-	t.Cleanup(func() { require.NoError(t, env.Stop()) }) // also after a start that failed half-way
-	require.NoError(t, err)
-	direct, err := client.New(config, client.Options{})
-	require.NoError(t, err)
-	server := client.WithFieldValidation(direct, metav1.FieldValidationStrict)
-	for _, name := range []string{"a", "myelin-system"} {
-		require.NoError(t, server.Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
-			Name: name, Labels: map[string]string{"pod-security.kubernetes.io/enforce": "restricted"},
-		}}))
-	}
+	c := startCluster(t)
+	server := client.WithFieldValidation(c.client, metav1.FieldValidationStrict)
+	c.namespace("a")
+	c.namespace("myelin-system")
 	for _, settings := range [][]string{
 		{"allSecrets=true", "networkPolicy.enabled=true"},
 		{"clusterWide=false", "namespaces={a}", "allSecrets=true", "crds.install=false", "userRoles.create=false", "priorityClassName=system-cluster-critical",
@@ -42,7 +33,7 @@ func TestChartIsAcceptedByAnAPIServer(t *testing.T) {
 		}
 		admitted(t, server, all["Deployment/myelin-system/myelin-operator"])
 		for name, o := range all {
-			require.NoError(t, direct.Delete(t.Context(), o), name)
+			require.NoError(t, c.client.Delete(t.Context(), o), name)
 		}
 	}
 }
