@@ -43,12 +43,14 @@ func (s *State) upBare(ctx context.Context, p *Progress, namespace string) error
 		return s.run(ctx, p, s.apiserver(b.Path("kube-apiserver")))
 	}
 	runtime := func(ctx context.Context) error {
-		d, err := s.containerd(debian)
-		if err != nil {
-			return err
-		}
-		if err := s.run(ctx, p, d); err != nil {
-			return err
+		for _, n := range s.nodes() {
+			d, err := n.containerd(debian)
+			if err != nil {
+				return err
+			}
+			if err := s.run(ctx, p, d); err != nil {
+				return err
+			}
 		}
 		return s.loadImage(ctx, Image{Ref: pauseImage, Binaries: []string{b.Path("pause")}})
 	}
@@ -72,9 +74,13 @@ func (s *State) upBare(ctx context.Context, p *Progress, namespace string) error
 		return err
 	}
 
-	kubelet, err := s.kubelet(b.Path("kubelet"))
-	if err != nil {
-		return err
+	var kubelets []Daemon
+	for _, n := range s.nodes() {
+		kubelet, err := n.kubelet(b.Path("kubelet"))
+		if err != nil {
+			return err
+		}
+		kubelets = append(kubelets, kubelet)
 	}
 	proxy, err := s.kubeProxy(b.Path("kube-proxy"))
 	if err != nil {
@@ -90,7 +96,14 @@ func (s *State) upBare(ctx context.Context, p *Progress, namespace string) error
 			return s.run(ctx, p, s.controllerManager(b.Path("kube-controller-manager")))
 		},
 		func(ctx context.Context) error { return s.run(ctx, p, s.scheduler(b.Path("kube-scheduler"))) },
-		func(ctx context.Context) error { return s.run(ctx, p, kubelet) },
+		func(ctx context.Context) error {
+			for _, kubelet := range kubelets {
+				if err := s.run(ctx, p, kubelet); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
 		func(ctx context.Context) error { return s.run(ctx, p, proxy) },
 		func(ctx context.Context) error { return s.run(ctx, p, coredns) },
 		func(ctx context.Context) error { return s.offerDatabases(ctx, namespace) },
@@ -99,7 +112,14 @@ func (s *State) upBare(ctx context.Context, p *Progress, namespace string) error
 		return err
 	}
 	return together(ctx,
-		func(ctx context.Context) error { return p.Step(ctx, "node Ready", s.nodeReady) },
+		func(ctx context.Context) error {
+			for _, n := range s.nodes() {
+				if err := p.Step(ctx, "node "+n.name()+" Ready", n.ready); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
 		func(ctx context.Context) error {
 			return p.Step(ctx, "Services reachable", func(ctx context.Context) error {
 				return await(ctx, time.Minute, 300*time.Millisecond, s.resolves(s.Network.dnsService().String()+":53"))
@@ -130,12 +150,12 @@ func (s *State) prepare(ctx context.Context) error {
 		return err
 	}
 	taken := portTaken
-	if len(running) > 0 {
+	if len(running) > 0 && len(s.allPorts()) == len(s.Ports) {
 		// Some of the ports are taken by our own daemons. A port that somebody
 		// else took from one that has ended is found out when that one starts.
 		taken = func(int) bool { return false }
 	}
-	if s.Ports, err = choosePorts(portNames, s.Ports, taken); err != nil {
+	if s.Ports, err = choosePorts(s.allPorts(), s.Ports, taken); err != nil {
 		return err
 	}
 	if err := s.foreseeFolders(foreignFolders...); err != nil {
@@ -147,7 +167,7 @@ func (s *State) prepare(ctx context.Context) error {
 	if err := s.openFirewall(ctx); err != nil {
 		return err
 	}
-	if err := s.pki().make(nodeName, s.Network); err != nil {
+	if err := s.pki().make(s.nodes(), s.Network); err != nil {
 		return err
 	}
 	return s.writeKubeconfigs()

@@ -70,26 +70,29 @@ func cgroupVersion(all []Hierarchy) int {
 	return 2
 }
 
-// makeCgroups makes our cgroup in each hierarchy and returns the file into
-// which a daemon writes its pid to be found again.
-func makeCgroups() (procs string, err error) {
+// makeCgroups makes our cgroup in each hierarchy, and the one below it if it is
+// named, and returns the file into which a daemon writes its pid to be found again.
+func makeCgroups(below string) (procs string, err error) {
 	all, err := hierarchies()
 	if err != nil {
 		return "", err
 	}
 	for _, h := range all {
-		dir := filepath.Join(h.Mount, cgroupName)
-		if err := os.MkdirAll(dir, 0o755); err != nil {
-			return "", fmt.Errorf("make the cgroup: %w", err)
-		}
 		if h.V2 {
 			delegate(h.Mount)
-			delegate(dir)
 		}
-		if slices.Contains(h.Controllers, "cpuset") {
-			for _, f := range []string{"cpuset.cpus", "cpuset.mems"} {
-				parent, _ := os.ReadFile(filepath.Join(h.Mount, f))
-				_ = os.WriteFile(filepath.Join(dir, f), parent, 0o644)
+		for _, dir := range slices.Compact([]string{filepath.Join(h.Mount, cgroupName), filepath.Join(h.Mount, cgroupName, below)}) {
+			if err := os.MkdirAll(dir, 0o755); err != nil {
+				return "", fmt.Errorf("make the cgroup: %w", err)
+			}
+			if h.V2 {
+				delegate(dir)
+			}
+			if slices.Contains(h.Controllers, "cpuset") {
+				for _, f := range []string{"cpuset.cpus", "cpuset.mems"} {
+					parent, _ := os.ReadFile(filepath.Join(filepath.Dir(dir), f))
+					_ = os.WriteFile(filepath.Join(dir, f), parent, 0o644)
+				}
 			}
 		}
 	}
@@ -97,7 +100,7 @@ func makeCgroups() (procs string, err error) {
 	if err != nil {
 		return "", err
 	}
-	dir := filepath.Join(home, cgroupName, "daemons")
+	dir := filepath.Join(home, cgroupName, below, "daemons")
 	return filepath.Join(dir, "cgroup.procs"), os.MkdirAll(dir, 0o755)
 }
 

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// nodeName is the one node's.
+// nodeName is the first node's.
 const nodeName = "myelin"
 
 func (s *State) pki() PKI { return PKI{dir: s.path("pki")} }
@@ -104,14 +104,17 @@ func (s *State) scheduler(program string) Daemon {
 // writeKubeconfigs makes one for each client; the administrator's stands at the
 // top of the state directory.
 func (s *State) writeKubeconfigs() error {
-	for file, client := range map[string]string{
+	files := map[string]string{
 		s.kubeconfig(): "admin",
 		s.path("kubeconfigs", "kube-controller-manager"): "kube-controller-manager",
 		s.path("kubeconfigs", "kube-scheduler"):          "kube-scheduler",
-		s.path("kubeconfigs", "kubelet"):                 "kubelet",
 		s.path("kubeconfigs", "kube-proxy"):              "kube-proxy",
 		s.path("kubeconfigs", "coredns"):                 "coredns",
-	} {
+	}
+	for _, n := range s.nodes() {
+		files[s.path("kubeconfigs", n.own("kubelet"))] = n.own("kubelet")
+	}
+	for file, client := range files {
 		var encoded [3]string
 		for i, f := range []string{s.pki().cert("ca"), s.pki().cert(client), s.pki().key(client)} {
 			data, err := os.ReadFile(f)

@@ -21,6 +21,7 @@ type Daemon struct {
 	Args    []string // Args[0] is the program's path
 	Env     []string // beside PATH
 	User    string   // "" is root
+	Cgroup  string   // below our own; "" is that
 	Stop    syscall.Signal
 	Ready   func(context.Context) error
 	Timeout time.Duration // for Ready
@@ -110,7 +111,7 @@ func (s *State) start(ctx context.Context, d Daemon) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	procs, err := makeCgroups()
+	procs, err := makeCgroups(d.Cgroup)
 	if err != nil {
 		return err
 	}

@@ -78,6 +78,15 @@ func up(ctx context.Context, set Settings) error {
 			return err
 		}
 	}
+	if set.Nodes > 1 && s.Flavour != Bare {
+		return fmt.Errorf("--nodes %d: only a bare cluster is given nodes here, and this is a %s", set.Nodes, s.Flavour)
+	}
+	if set.Nodes > s.Nodes {
+		s.Nodes = set.Nodes
+		if err := s.save(); err != nil {
+			return err
+		}
+	}
 	switch s.Flavour {
 	case Bare:
 		err = s.upBare(ctx, p, set.Namespace)

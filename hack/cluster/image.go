@@ -187,7 +187,15 @@ func (s *State) loadImage(ctx context.Context, image Image) error {
 		if err != nil {
 			return err
 		}
-		return s.ctr(ctx, debian, "images", "import", f.Name())
+		for _, n := range s.nodes() {
+			if _, runs := s.process(n.own("containerd")); !runs {
+				continue // it was killed; up starts it again
+			}
+			if err := n.ctr(ctx, debian, "images", "import", f.Name()); err != nil {
+				return err
+			}
+		}
+		return nil
 	case Kind:
 		return s.kind(ctx, "load", "image-archive", f.Name(), "--name", kindName)
 	default:

@@ -25,13 +25,15 @@ const usage = `usage: go run . [--state DIR] [--namespace NAME] <command> [argum
   packages NAME...            install Debian packages, starting none of their services
   assets                      build what envtest needs; the last line is the folder for KUBEBUILDER_ASSETS
   preflight [--json]          say what is missing for up, and what to do
-  up                          start the cluster, a Postgres and a Redis, or complete what runs
+  up                          start the cluster, a Postgres and a Redis, or complete what runs; --nodes gives it more nodes
   down                        remove all of it
   image NAME:TAG BINARY...    pack static binaries as an image and load it into the cluster
   env                         print KUBECONFIG and kin as shell assignments
   status                      print what runs
   kill --pod-uid UID --container NAME
                               SIGKILL that container's process; prints pid and time as JSON
+  kill-node NAME              SIGKILL a node's kubelet, containerd and pods, as a power cut would; up starts it again
+  stop DAEMON, start DAEMON   stop and start postgres or redis
 
 The environment's CLUSTER chooses bare, kind or current (with CONFIRM=<context>);
 unset, it is kind where Docker's engine answers and bare elsewhere.
@@ -57,6 +59,7 @@ func main() {
 type Settings struct {
 	State     string // absolute path of the state directory
 	Namespace string // where Postgres and Redis appear
+	Nodes     int    // that the cluster should have, at least
 	Out       io.Writer
 }
 
@@ -65,6 +68,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("cluster", flag.ContinueOnError)
 	flags.StringVar(&set.State, "state", "/var/lib/myelin-cluster", "`folder` for everything the cluster keeps")
 	flags.StringVar(&set.Namespace, "namespace", "myelin", "namespace in which Postgres and Redis appear")
+	flags.IntVar(&set.Nodes, "nodes", 1, "`number` of nodes that a bare cluster should have, at least")
 	flags.Usage = func() {
 		fmt.Fprint(flags.Output(), usage)
 		flags.PrintDefaults()
@@ -81,6 +85,9 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return fmt.Errorf("--state %q: give an absolute path at least two folders deep; down removes the whole of it", set.State)
 	}
 	set.State = strings.TrimRight(set.State, "/")
+	if set.Nodes < 1 || set.Nodes > mostNodes {
+		return fmt.Errorf("--nodes %d: it may be 1 to %d", set.Nodes, mostNodes)
+	}
 	command, rest := rest[0], rest[1:]
 	switch command {
 	case "packages":
@@ -101,6 +108,10 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return status(ctx, set)
 	case "kill":
 		return killCommand(ctx, set, rest)
+	case "kill-node":
+		return killNode(set, rest)
+	case "stop", "start":
+		return database(ctx, set, command, rest)
 	}
 	flags.Usage()
 	return fmt.Errorf("no command %q", command)

@@ -17,7 +17,7 @@ import (
 // bridge, the pods and the Services.
 type Network struct {
 	Block    netip.Prefix `json:"block"`
-	Node     netip.Addr   `json:"node"`     // the bridge's address, on which all servers listen
+	Node     netip.Addr   `json:"node"`     // the first node's address, on the bridge, on which all servers listen
 	Pods     netip.Prefix `json:"pods"`     // /22
 	Services netip.Prefix `json:"services"` // /22
 }
@@ -162,6 +162,11 @@ func (s *State) raise(ctx context.Context) error {
 		{"route", "replace", n.Services.String(), "dev", bridge, "src", n.Node.String()},
 	} {
 		if err := do(ctx, "ip", args...); err != nil {
+			return err
+		}
+	}
+	for _, node := range s.nodes()[1:] {
+		if err := do(ctx, "ip", "addr", "replace", node.address().String()+"/24", "dev", bridge); err != nil {
 			return err
 		}
 	}

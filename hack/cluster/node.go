@@ -14,13 +14,13 @@ import (
 // pauseImage is the sandbox's; it is built here and never pulled.
 const pauseImage = "localhost/myelin-pause:1"
 
-func (s *State) containerdSocket() string { return s.path("run", "containerd.sock") }
+func (n Node) containerdSocket() string { return n.path("run", "containerd.sock") }
 
 // containerd's own root, state and socket keep it apart from any other.
 // The opt plugin would make /opt/containerd; an AppArmor profile would stay
 // loaded after down; without CAP_SYS_RESOURCE runc dies when it lowers an
 // oom_score_adj, hence restrict_oom_score_adj.
-func (s *State) containerd(debian *Debian) (Daemon, error) {
+func (n Node) containerd(debian *Debian) (Daemon, error) {
 	cni := fmt.Sprintf(`{
   "cniVersion": "0.4.0", "name": "%s",
   "plugins": [{
@@ -28,8 +28,8 @@ func (s *State) containerd(debian *Debian) (Daemon, error) {
     "ipam": {"type": "host-local", "dataDir": "%s", "ranges": [[{"subnet": "%s"}]], "routes": [{"dst": "0.0.0.0/0"}]}
   }]
 }
-`, cniNetwork, podMTU(), s.path("cni", "addresses"), s.Network.Pods)
-	if err := writeFile(s.path("cni", "net.d", "10-myelin.conflist"), []byte(cni), 0o644); err != nil {
+`, cniNetwork, podMTU(), n.path("cni", "addresses"), n.pods())
+	if err := writeFile(n.path("cni", "net.d", "10-myelin.conflist"), []byte(cni), 0o644); err != nil {
 		return Daemon{}, err
 	}
 	config := fmt.Sprintf(`version = 2
@@ -51,17 +51,18 @@ disabled_plugins = ["io.containerd.internal.v1.opt", "io.containerd.snapshotter.
   [plugins."io.containerd.grpc.v1.cri".cni]
     bin_dir = "%[4]s"
     conf_dir = "%[1]s/cni/net.d"
-`, s.dir, s.containerdSocket(), pauseImage, debian.Path("usr/lib/cni"))
-	if err := writeFile(s.path("containerd.toml"), []byte(config), 0o644); err != nil {
+`, n.path(), n.containerdSocket(), pauseImage, debian.Path("usr/lib/cni"))
+	if err := writeFile(n.path("containerd.toml"), []byte(config), 0o644); err != nil {
 		return Daemon{}, err
 	}
 	path := strings.Join([]string{debian.Path("usr/bin"), debian.Path("usr/sbin"), "/usr/sbin", "/usr/bin", "/sbin", "/bin"}, ":")
 	return Daemon{
-		Name:    "containerd",
-		Args:    []string{debian.Path("usr/bin/containerd"), "--config", s.path("containerd.toml")},
+		Name:    n.own("containerd"),
+		Cgroup:  n.cgroup(),
+		Args:    []string{debian.Path("usr/bin/containerd"), "--config", n.path("containerd.toml")},
 		Env:     []string{"PATH=" + path},
 		Stop:    syscall.SIGTERM,
-		Ready:   func(ctx context.Context) error { return s.ctr(ctx, debian, "images", "ls", "-q") },
+		Ready:   func(ctx context.Context) error { return n.ctr(ctx, debian, "images", "ls", "-q") },
 		Timeout: time.Minute,
 	}, nil
 }
@@ -88,13 +89,13 @@ func podMTU() int {
 	return mtu
 }
 
-// ctr speaks to our containerd about Kubernetes' images and containers.
-func (s *State) ctr(ctx context.Context, debian *Debian, args ...string) error {
-	return do(ctx, debian.Path("usr/bin/ctr"), append([]string{"--address", s.containerdSocket(), "--namespace", "k8s.io"}, args...)...)
+// ctr speaks to the node's containerd about Kubernetes' images and containers.
+func (n Node) ctr(ctx context.Context, debian *Debian, args ...string) error {
+	return do(ctx, debian.Path("usr/bin/ctr"), append([]string{"--address", n.containerdSocket(), "--namespace", "k8s.io"}, args...)...)
 }
 
-func (s *State) kubelet(program string) (Daemon, error) {
-	p, n := s.pki(), s.Network
+func (n Node) kubelet(program string) (Daemon, error) {
+	p := n.pki()
 	config := fmt.Sprintf(`apiVersion: kubelet.config.k8s.io/v1beta1
 kind: KubeletConfiguration
 address: %[1]s
@@ -110,7 +111,7 @@ clusterDomain: cluster.local
 clusterDNS: [%[7]s]
 resolvConf: %[8]q
 cgroupDriver: cgroupfs
-cgroupRoot: /%[9]s
+cgroupRoot: %[9]s
 containerRuntimeEndpoint: unix://%[10]s
 failSwapOn: false
 failCgroupV1: false
@@ -125,19 +126,20 @@ serializeImagePulls: true
 shutdownGracePeriod: 0s
 maxPods: 250
 nodeStatusUpdateFrequency: 5s
-`, n.Node, s.Ports["kubelet"], s.Ports["kubelet-healthz"], p.cert("kubelet"), p.key("kubelet"), p.cert("ca"),
-		n.dnsService(), resolvConf(), cgroupName, s.containerdSocket(), s.dir)
-	if err := writeFile(s.path("kubelet.yaml"), []byte(config), 0o600); err != nil {
+`, n.address(), n.Ports[n.own("kubelet")], n.Ports[n.own("kubelet-healthz")], p.cert(n.own("kubelet")), p.key(n.own("kubelet")), p.cert("ca"),
+		n.Network.dnsService(), resolvConf(), filepath.Join("/", cgroupName, n.cgroup()), n.containerdSocket(), n.path())
+	if err := writeFile(n.path("kubelet.yaml"), []byte(config), 0o600); err != nil {
 		return Daemon{}, err
 	}
 	return Daemon{
-		Name: "kubelet",
+		Name:   n.own("kubelet"),
+		Cgroup: n.cgroup(),
 		Args: []string{
-			program, "--config=" + s.path("kubelet.yaml"), "--kubeconfig=" + s.path("kubeconfigs", "kubelet"),
-			"--root-dir=" + s.path("kubelet"), "--hostname-override=" + nodeName, "--node-ip=" + n.Node.String(),
+			program, "--config=" + n.path("kubelet.yaml"), "--kubeconfig=" + n.State.path("kubeconfigs", n.own("kubelet")),
+			"--root-dir=" + n.path("kubelet"), "--hostname-override=" + n.name(), "--node-ip=" + n.address().String(),
 		},
 		Stop:    syscall.SIGTERM,
-		Ready:   s.getOK("", "http://"+s.at("127.0.0.1", "kubelet-healthz")+"/healthz"),
+		Ready:   n.getOK("", "http://"+n.at("127.0.0.1", n.own("kubelet-healthz"))+"/healthz"),
 		Timeout: time.Minute,
 	}, nil
 }
@@ -177,12 +179,12 @@ conntrack: {maxPerCore: 0, min: 0, tcpEstablishedTimeout: 0s, tcpCloseWaitTimeou
 	}, nil
 }
 
-// nodeReady waits for what pods need: the node, and its addresses in DNS.
-func (s *State) nodeReady(ctx context.Context) error {
+// ready waits for the node.
+func (n Node) ready(ctx context.Context) error {
 	return await(ctx, 2*time.Minute, 300*time.Millisecond, func(ctx context.Context) error {
-		ready, err := s.kubectlOutput(ctx, "", "get", "node", nodeName, "-o", `jsonpath={.status.conditions[?(@.type=="Ready")].status}`)
+		ready, err := n.kubectlOutput(ctx, "", "get", "node", n.name(), "-o", `jsonpath={.status.conditions[?(@.type=="Ready")].status}`)
 		if err == nil && ready != "True" {
-			err = errors.New("the node is not Ready")
+			err = errors.New("the node " + n.name() + " is not Ready")
 		}
 		return err
 	})

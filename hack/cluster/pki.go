@@ -39,7 +39,7 @@ type identity struct {
 }
 
 // make issues what is missing.
-func (p PKI) make(node string, n Network) error {
+func (p PKI) make(nodes []Node, n Network) error {
 	if err := os.MkdirAll(p.dir, 0o700); err != nil {
 		return err
 	}
@@ -51,7 +51,7 @@ func (p PKI) make(node string, n Network) error {
 	if _, err := p.keyPair("service-account"); err != nil {
 		return err
 	}
-	for _, id := range []identity{
+	identities := []identity{
 		{file: "etcd", name: "etcd", hosts: []string{"127.0.0.1"}},
 		{file: "etcd-client", name: "kube-apiserver"},
 		{file: "kube-apiserver", name: "kube-apiserver", hosts: []string{
@@ -64,8 +64,13 @@ func (p PKI) make(node string, n Network) error {
 		{file: "kube-scheduler", name: "system:kube-scheduler"},
 		{file: "kube-proxy", name: "system:kube-proxy"},
 		{file: "coredns", name: "system:coredns"},
-		{file: "kubelet", name: "system:node:" + node, groups: []string{"system:nodes"}, hosts: []string{node, n.Node.String()}},
-	} {
+	}
+	for _, node := range nodes {
+		identities = append(identities, identity{
+			file: node.own("kubelet"), name: "system:node:" + node.name(), groups: []string{"system:nodes"}, hosts: []string{node.name(), node.address().String()},
+		})
+	}
+	for _, id := range identities {
 		if err := p.issue("ca", id); err != nil {
 			return err
 		}

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 )
 
@@ -11,6 +12,15 @@ import (
 var portNames = []string{
 	"etcd", "etcd-peer", "kube-apiserver", "kubelet", "kubelet-healthz", "kube-proxy-healthz", "kube-proxy-metrics",
 	"coredns", "postgres", "redis",
+}
+
+// allPorts are those of portNames, and those that each node after the first has for itself.
+func (s *State) allPorts() []string {
+	all := slices.Clone(portNames)
+	for _, n := range s.nodes()[1:] {
+		all = append(all, n.own("kubelet"), n.own("kubelet-healthz"))
+	}
+	return all
 }
 
 // Ports are taken between firstPort and lastPort: below the kernel's ephemeral

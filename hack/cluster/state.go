@@ -27,6 +27,7 @@ type State struct {
 	Context   string  `json:"context,omitempty"`   // kubeconfig context, CLUSTER=current
 	Namespace string  `json:"namespace,omitempty"` // namespace that down deletes, CLUSTER=current
 
+	Nodes    int               `json:"nodes,omitempty"` // of a bare cluster; 0 is one
 	Network  Network           `json:"network,omitzero"`
 	Ports    map[string]int    `json:"ports,omitempty"`
 	Secrets  map[string]Secret `json:"secrets,omitempty"`

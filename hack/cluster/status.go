@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -24,7 +25,11 @@ func status(ctx context.Context, set Settings) error {
 		fmt.Fprintf(set.Out, "node %s, pods %s, Services %s\n\n", s.Network.Node, s.Network.Pods, s.Network.Services)
 		table := tabwriter.NewWriter(set.Out, 0, 0, 2, ' ', 0)
 		fmt.Fprintln(table, "DAEMON\tPID\tPORT\tRSS MB")
-		for _, name := range daemonNames {
+		names := slices.Clone(daemonNames)
+		for _, n := range s.nodes()[1:] {
+			names = append(names, n.own("containerd"), n.own("kubelet"))
+		}
+		for _, name := range names {
 			pid, rss, port := "stopped", "", ""
 			if p, ok := s.process(name); ok {
 				pid, rss = strconv.Itoa(p.PID), strconv.Itoa(residentMB(p.PID))

@@ -23,7 +23,11 @@ func (s *State) downBare(ctx context.Context, p *Progress) error {
 		}
 	}
 	try("stopped the node", func() error {
-		for _, name := range []string{"kubelet", "kube-controller-manager", "kube-scheduler", "kube-proxy", "coredns", "kube-apiserver"} {
+		names := []string{"kube-controller-manager", "kube-scheduler", "kube-proxy", "coredns", "kube-apiserver"}
+		for _, n := range s.nodes() {
+			names = append(names, n.own("kubelet"))
+		}
+		for _, name := range names {
 			if err := s.stop(name, syscall.SIGKILL, 0); err != nil {
 				return err
 			}
@@ -31,17 +35,24 @@ func (s *State) downBare(ctx context.Context, p *Progress) error {
 		return nil
 	})
 	try("stopped pods", func() error {
-		if err := killCgroup(20*time.Second, "kubepods"); err != nil {
-			return err
+		for _, n := range s.nodes() {
+			if err := killCgroup(20*time.Second, n.cgroup(), "kubepods"); err != nil {
+				return err
+			}
 		}
-		s.awaitShims(5 * time.Second)
+		for _, n := range s.nodes() {
+			n.awaitShims(5 * time.Second)
+		}
 		return nil
 	})
 	try("stopped databases", func() error {
-		return errors.Join(
+		var failed []error
+		for _, n := range s.nodes() {
+			failed = append(failed, s.stop(n.own("containerd"), syscall.SIGTERM, 5*time.Second))
+		}
+		return errors.Join(errors.Join(failed...),
 			s.stop("postgres", syscall.SIGQUIT, 10*time.Second), // at once, but frees its shared memory
 			s.stop("redis", syscall.SIGKILL, 0),
-			s.stop("containerd", syscall.SIGTERM, 5*time.Second),
 			s.stop("etcd", syscall.SIGKILL, 0),
 			killCgroup(20*time.Second),
 		)
@@ -58,19 +69,13 @@ func (s *State) downBare(ctx context.Context, p *Progress) error {
 	return s.removeState()
 }
 
-// shimBundles are the folders that containerd keeps for its running shims.
-func (s *State) shimBundles() []string {
-	all, _ := filepath.Glob(s.path("run", "containerd", "io.containerd.runtime.v2.task", "*", "*"))
-	return all
-}
-
 // awaitShims gives containerd the time to see that the containers are gone and
 // to end their shims in good order; those that stay are killed with the rest.
-func (s *State) awaitShims(timeout time.Duration) {
-	if _, ok := s.process("containerd"); !ok {
+func (n Node) awaitShims(timeout time.Duration) {
+	if _, ok := n.process(n.own("containerd")); !ok {
 		return
 	}
-	for deadline := time.Now().Add(timeout); len(s.shimBundles()) > 0 && time.Now().Before(deadline); {
+	for deadline := time.Now().Add(timeout); len(n.shimBundles()) > 0 && time.Now().Before(deadline); {
 		time.Sleep(50 * time.Millisecond)
 	}
 }
@@ -79,7 +84,11 @@ func (s *State) awaitShims(timeout time.Duration) {
 // the address that each bundle names.
 func (s *State) removeShimSockets() error {
 	var failures []error
-	for _, bundle := range s.shimBundles() {
+	var bundles []string
+	for _, n := range s.nodes() {
+		bundles = append(bundles, n.shimBundles()...)
+	}
+	for _, bundle := range bundles {
 		address, err := os.ReadFile(filepath.Join(bundle, "address"))
 		if err != nil {
 			continue
@@ -136,9 +145,11 @@ func (s *State) removeFirewall(ctx context.Context) error {
 func (s *State) removeForeign() error {
 	var failures []error
 	patterns := []string{cniNetwork + "-*"}
-	sandboxes, _ := filepath.Glob(s.path("containerd", "io.containerd.grpc.v1.cri", "sandboxes", "*"))
-	for _, sandbox := range sandboxes {
-		patterns = append(patterns, "cni-loopback-"+filepath.Base(sandbox)+"-lo")
+	for _, n := range s.nodes() {
+		sandboxes, _ := filepath.Glob(n.path("containerd", "io.containerd.grpc.v1.cri", "sandboxes", "*"))
+		for _, sandbox := range sandboxes {
+			patterns = append(patterns, "cni-loopback-"+filepath.Base(sandbox)+"-lo")
+		}
 	}
 	for _, pattern := range patterns {
 		files, _ := filepath.Glob("/var/lib/cni/results/" + pattern)
