@@ -2,6 +2,7 @@ package desired
 
 import (
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/selection"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/myelin-hs/myelin/api/v1alpha1"
@@ -17,12 +18,23 @@ const (
 	// LabelInputs and LabelAttempt tell migration Jobs apart: what they were made for, and the how manieth try it is.
 	LabelInputs  = "myelin.dev/inputs"
 	LabelAttempt = "myelin.dev/attempt"
+	// LabelLeaving marks a worker's pod that the operator is about to stop; it says since when, in seconds since 1970.
+	LabelLeaving = "myelin.dev/leaving"
 	// ComponentMigration marks migration Jobs.
 	ComponentMigration = "migration"
 )
 
 // Managed selects everything that the operator makes. Its caches hold nothing else.
 func Managed() labels.Selector { return labels.SelectorFromSet(labels.Set{labelManagedBy: manager}) }
+
+// Leaving selects the pods of workers that the operator is about to stop.
+func Leaving() labels.Selector {
+	marked, err := labels.NewRequirement(LabelLeaving, selection.Exists, nil)
+	if err != nil {
+		panic(err) // of constants
+	}
+	return labels.NewSelector().Add(*marked)
+}
 
 // MigrationJobs selects a homeserver's migration Jobs.
 func MigrationJobs(homeserver string) labels.Set {

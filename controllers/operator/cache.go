@@ -37,6 +37,7 @@ func cacheOptions(namespaces []string) cache.Options {
 			&corev1.Service{}:               own,
 			&networkingv1.NetworkPolicy{}:   own,
 			&policyv1.PodDisruptionBudget{}: own,
+			&corev1.Pod{}:                   {Label: desired.Leaving()}, // of pods only those that are to be stopped
 		},
 	}
 	if len(namespaces) > 0 {

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -126,6 +127,25 @@ type dataPlane struct {
 	status admin.Status
 	err    error
 	asked  []string // credentials
+	drains []int64  // workers that were told to drain
+	refuse error    // to drain
+}
+
+// drain makes the worker leave; it is for the test to say when it has left.
+func (d *dataPlane) drain(_ context.Context, _ types.NamespacedName, _ string, worker int64) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.refuse != nil {
+		return d.refuse
+	}
+	d.drains = append(d.drains, worker)
+	d.status.Workers = slices.Clone(d.status.Workers) // the operator may be reading what it was given
+	for i := range d.status.Workers {
+		if w := &d.status.Workers[i]; w.ID == worker && w.State == admin.StateLive {
+			w.State = admin.StateLeaving
+		}
+	}
+	return d.err
 }
 
 func (d *dataPlane) ask(_ context.Context, _ types.NamespacedName, credential string) (admin.Status, error) {
@@ -167,7 +187,7 @@ func (s *space) startAs(user *rest.Config) {
 	ended := make(chan error, 1)
 	go func() {
 		ended <- operator.Run(ctx, user, operator.Options{
-			Namespaces: []string{s.name}, MetricsAddr: "0", ProbeAddr: "0", Ask: s.data.ask,
+			Namespaces: []string{s.name}, MetricsAddr: "0", ProbeAddr: "0", Ask: s.data.ask, Drain: s.data.drain,
 		})
 	}()
 	s.stop = sync.OnceFunc(func() {

@@ -21,6 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
+	"github.com/myelin-hs/myelin/controllers/dataplane"
 	"github.com/myelin-hs/myelin/controllers/homeserver"
 	"github.com/myelin-hs/myelin/controllers/kubeevent"
 	"github.com/myelin-hs/myelin/controllers/persistershard"
@@ -42,7 +43,9 @@ type Options struct {
 	// Namespace is the operator's own; empty if it runs outside of the cluster.
 	Namespace string
 	// Ask asks workers for their status; nil: through the homeserver's internal Service.
-	Ask persistershard.Asker
+	Ask dataplane.Asker
+	// Drain has a worker give away what it owns; nil: through the homeserver's internal Service.
+	Drain dataplane.Drainer
 }
 
 // Parse reads the command line. Usage goes to w, and the error is then flag.ErrHelp.
@@ -123,9 +126,12 @@ func Run(ctx context.Context, config *rest.Config, o Options) error {
 	); err != nil {
 		return fmt.Errorf("operator: %w", err)
 	}
-	ask := o.Ask
-	if ask == nil {
-		ask = persistershard.AskService()
+	ask, drain := dataplane.Service()
+	if o.Ask != nil {
+		ask = o.Ask
+	}
+	if o.Drain != nil {
+		drain = o.Drain
 	}
 	events, stop, err := kubeevent.New(ctx, config, m.GetHTTPClient(), m.GetScheme())
 	if err != nil {
@@ -136,7 +142,7 @@ func Run(ctx context.Context, config *rest.Config, o Options) error {
 	if err != nil {
 		return fmt.Errorf("operator: %w", err)
 	}
-	if err := errors.Join(homeserver.Add(m, direct, events, o.Namespace), workerpool.Add(m), persistershard.Add(m, ask, events)); err != nil {
+	if err := errors.Join(homeserver.Add(m, direct, events, o.Namespace), workerpool.Add(m, ask, drain), persistershard.Add(m, ask, events)); err != nil {
 		return fmt.Errorf("operator: %w", err)
 	}
 	if err := m.Start(ctx); err != nil {

@@ -6,7 +6,6 @@ package persistershard
 import (
 	"context"
 	"errors"
-	"net/http"
 	"sync"
 	"time"
 
@@ -21,32 +20,18 @@ import (
 
 	"github.com/myelin-hs/myelin/api/v1alpha1"
 	"github.com/myelin-hs/myelin/controllers/apply"
-	"github.com/myelin-hs/myelin/controllers/desired"
+	"github.com/myelin-hs/myelin/controllers/dataplane"
 	"github.com/myelin-hs/myelin/controllers/kubeevent"
 	"github.com/myelin-hs/myelin/controllers/plan"
-	"github.com/myelin-hs/myelin/pkg/admin"
 )
 
 const (
 	// pollEvery is how often the workers are asked while all is well; pollSoon, while a shard is not claimed.
 	pollEvery = 5 * time.Second
 	pollSoon  = time.Second
-	// askTimeout bounds one question.
-	askTimeout = 3 * time.Second
 	// patience is how many questions in a row may fail before the shards' owners count as unknown.
 	patience = 3
 )
-
-// An Asker asks a homeserver's workers for their status.
-type Asker func(ctx context.Context, homeserver types.NamespacedName, credential string) (admin.Status, error)
-
-// AskService asks through the homeserver's internal Service.
-func AskService() Asker {
-	h := &http.Client{Timeout: askTimeout}
-	return func(ctx context.Context, hs types.NamespacedName, credential string) (admin.Status, error) {
-		return admin.NewClient(desired.InternalURL(hs.Namespace, hs.Name), credential, h).Status(ctx)
-	}
-}
 
 // +kubebuilder:rbac:groups=myelin.dev,resources=homeservers;workerpools,verbs=get;list;watch
 // +kubebuilder:rbac:groups=myelin.dev,resources=eventpersistershards,verbs=get;list;watch;create;patch
@@ -58,7 +43,7 @@ type Controller struct {
 	reader client.Reader
 	apply  *apply.Applier
 	events *kubeevent.Recorder
-	ask    Asker
+	ask    dataplane.Asker
 
 	mu    sync.Mutex
 	links map[types.NamespacedName]*link // by Homeserver
@@ -73,7 +58,7 @@ type link struct {
 }
 
 // Add adds the controller to the manager.
-func Add(m manager.Manager, ask Asker, events *kubeevent.Recorder) error {
+func Add(m manager.Manager, ask dataplane.Asker, events *kubeevent.Recorder) error {
 	c := &Controller{
 		client: m.GetClient(), reader: m.GetAPIReader(), apply: apply.New(m.GetClient(), m.GetAPIReader(), "persistershard"),
 		events: events, ask: ask, links: map[types.NamespacedName]*link{},

@@ -2,15 +2,12 @@ package persistershard
 
 import (
 	"context"
-	"fmt"
-	"strings"
 
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/myelin-hs/myelin/api/v1alpha1"
-	"github.com/myelin-hs/myelin/controllers/desired"
+	"github.com/myelin-hs/myelin/controllers/dataplane"
 	"github.com/myelin-hs/myelin/controllers/plan"
 	"github.com/myelin-hs/myelin/pkg/admin"
 )
@@ -29,10 +26,10 @@ func (c *Controller) question(ctx context.Context, hs *v1alpha1.Homeserver) (tol
 	c.mu.Unlock()
 
 	if l.credential == "" {
-		l.credential, err = c.credential(ctx, hs)
+		l.credential, err = dataplane.Credential(ctx, c.reader, hs)
 	}
 	if err == nil {
-		ctx, cancel := context.WithTimeout(ctx, askTimeout)
+		ctx, cancel := context.WithTimeout(ctx, dataplane.Timeout)
 		defer cancel()
 		told, err = c.ask(ctx, name, l.credential)
 	}
@@ -46,15 +43,6 @@ func (c *Controller) question(ctx context.Context, hs *v1alpha1.Homeserver) (tol
 	l.workers = plan.MembersOf(told, before)
 	c.events.Record(hs, l.workers.Drains(before)...)
 	return told, l.workers, 0, nil
-}
-
-func (c *Controller) credential(ctx context.Context, hs *v1alpha1.Homeserver) (string, error) {
-	key := desired.HomeserverOf(hs).Credential
-	var secret corev1.Secret
-	if err := c.reader.Get(ctx, client.ObjectKey{Namespace: hs.Namespace, Name: key.Secret}, &secret); err != nil {
-		return "", fmt.Errorf("read the internal credential: %w", err)
-	}
-	return strings.TrimSpace(string(secret.Data[key.Key])), nil // as workers read it
 }
 
 func (c *Controller) forget(hs types.NamespacedName) {

@@ -56,8 +56,8 @@ type DeploymentSeen struct {
 	Failure                  string // why pods cannot be made; empty: they can
 }
 
-// PoolReady judges a pool. waiting is what Pool said, d is nil if there is no Deployment.
-func PoolReady(desired int32, waiting *Verdict, d *DeploymentSeen) (ready Verdict, reconciling, stalled *Verdict) {
+// PoolReady judges a pool. waiting is what Pool said, d is nil if there is no Deployment, scaling is what Scale waits for.
+func PoolReady(desired int32, waiting *Verdict, d *DeploymentSeen, scaling string) (ready Verdict, reconciling, stalled *Verdict) {
 	if d == nil {
 		if waiting == nil {
 			v := no(v1alpha1.ReasonRollingOut, "The Deployment is being made: wait for it.")
@@ -75,7 +75,12 @@ func PoolReady(desired int32, waiting *Verdict, d *DeploymentSeen) (ready Verdic
 		ready = no(v1alpha1.ReasonReplicasNotReady, count+"; look at the namespace's quotas and policies: "+sentence(d.Failure))
 	case d.Ready < desired:
 		ready = no(v1alpha1.ReasonReplicasNotReady, count+": wait, or look at the pods of the others.")
-	case !d.Observed || d.Updated < desired || d.Replicas > d.Updated:
+	case d.Replicas > desired && scaling != "":
+		ready = yes(v1alpha1.ReasonRollingOut, fmt.Sprintf("%d workers are ready, %d are wanted: %s.", d.Ready, desired, scaling))
+		if reconciling == nil {
+			reconciling = &ready
+		}
+	case !d.Observed || d.Updated < desired || d.Replicas > d.Updated || d.Replicas > desired:
 		ready = yes(v1alpha1.ReasonRollingOut, count+"; older ones are being replaced or stopped.")
 		if reconciling == nil {
 			reconciling = &ready

@@ -31,6 +31,16 @@ func TestPool(t *testing.T) {
 	}
 }
 
+func TestPoolThatIsScaledDownSaysWhatItWaitsFor(t *testing.T) {
+	t.Parallel()
+	seen := &plan.DeploymentSeen{Observed: true, Replicas: 3, Ready: 3, Updated: 3}
+	ready, reconciling, stalled := plan.PoolReady(1, nil, seen, "p-2 gives away what it owns before it is stopped")
+	require.Equal(t, "3 workers are ready, 1 are wanted: p-2 gives away what it owns before it is stopped.", ready.Message)
+	require.True(t, ready.Is())
+	require.Equal(t, "RollingOut", reason(reconciling))
+	require.Nil(t, stalled)
+}
+
 func TestPoolReady(t *testing.T) {
 	t.Parallel()
 	waiting := &plan.Verdict{Status: "False", Reason: "WaitingForDatabase", Message: "Wait."}
@@ -54,7 +64,7 @@ func TestPoolReady(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			ready, reconciling, stalled := plan.PoolReady(test.desired, test.waiting, test.seen)
+			ready, reconciling, stalled := plan.PoolReady(test.desired, test.waiting, test.seen, "")
 			require.Equal(t, test.ready, ready.Reason)
 			require.Equal(t, test.is, ready.Is())
 			require.Equal(t, test.reconciling, reason(reconciling))

@@ -97,12 +97,12 @@ func verdicts() []plan.Verdict {
 			{Ready: 2, Replicas: 2, Updated: 2, Observed: true},
 		} {
 			for _, desired := range []int32{2, 0} {
-				ready, reconciling, stalled := plan.PoolReady(desired, waiting, d)
+				ready, reconciling, stalled := plan.PoolReady(desired, waiting, d, "a pod drains")
 				add(&ready, reconciling, stalled)
 			}
 		}
 	}
-	ready, reconciling, stalled := plan.PoolReady(0, nil, &plan.DeploymentSeen{Observed: true})
+	ready, reconciling, stalled := plan.PoolReady(0, nil, &plan.DeploymentSeen{Observed: true}, "")
 	add(&ready, reconciling, stalled)
 	paused := plan.Migration(plan.MigrationSeen{Inputs: "j"}).WhilePaused().Ready
 	add(&paused)

@@ -13,19 +13,20 @@ import (
 	"github.com/myelin-hs/myelin/controllers/plan"
 )
 
-func (c *Controller) carryOut(ctx context.Context, wp *v1alpha1.WorkerPool, s *seen, action plan.PoolAction) error {
+func (c *Controller) carryOut(ctx context.Context, wp *v1alpha1.WorkerPool, s *seen, action plan.PoolAction, n int32) error {
 	switch action {
 	case plan.PoolApply:
 		h := desired.HomeserverOf(s.homeserver)
 		h.Inputs = s.homeserver.Status.Database.Inputs
 		p := desired.PoolOf(wp, h)
+		p.Replicas = n
 		owner := desired.Owner{Kind: "WorkerPool", Name: wp.Name, UID: string(wp.UID)}
 		if err := c.apply.Apply(ctx, desired.Deployment(p, owner), &appsv1.Deployment{}, wp.UID); err != nil {
 			return err
 		}
 		return c.apply.Apply(ctx, desired.DisruptionBudget(p, owner), &policyv1.PodDisruptionBudget{}, wp.UID)
 	case plan.PoolScale:
-		return c.scale(ctx, s.deployment, replicas(wp))
+		return c.scale(ctx, s.deployment, n)
 	default:
 		return nil
 	}

@@ -1,14 +1,18 @@
 // Package workerpool is the controller of WorkerPools. It turns each into a Deployment and a PodDisruptionBudget, once the
-// Homeserver's database is verified, and says in the status how many workers are ready.
+// Homeserver's database is verified, has workers give away what they own before their pods are stopped, and says in the
+// status how many workers are ready.
 package workerpool
 
 import (
 	"context"
 	"errors"
+	"sync"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -18,6 +22,7 @@ import (
 
 	"github.com/myelin-hs/myelin/api/v1alpha1"
 	"github.com/myelin-hs/myelin/controllers/apply"
+	"github.com/myelin-hs/myelin/controllers/dataplane"
 	"github.com/myelin-hs/myelin/controllers/plan"
 )
 
@@ -25,17 +30,29 @@ import (
 // +kubebuilder:rbac:groups=myelin.dev,resources=workerpools/status,verbs=patch
 // +kubebuilder:rbac:groups=myelin.dev,resources=workerpools/finalizers,verbs=update
 // +kubebuilder:rbac:groups=apps,resources=deployments,verbs=get;list;watch;create;patch
+// +kubebuilder:rbac:groups="",resources=pods,verbs=list;watch;patch;delete
 // +kubebuilder:rbac:groups=policy,resources=poddisruptionbudgets,verbs=get;list;watch;create;patch
 
 // Controller reconciles WorkerPools.
 type Controller struct {
 	client client.Client
+	// reader is not cached: of pods the cache holds those only that are marked as leaving.
+	reader client.Reader
 	apply  *apply.Applier
+	ask    dataplane.Asker
+	drain  dataplane.Drainer
+	now    func() time.Time
+
+	mu         sync.Mutex
+	unanswered map[types.NamespacedName]int // questions in a row, by pool
 }
 
 // Add adds the controller to the manager.
-func Add(m manager.Manager) error {
-	c := &Controller{client: m.GetClient(), apply: apply.New(m.GetClient(), m.GetAPIReader(), "workerpool")}
+func Add(m manager.Manager, ask dataplane.Asker, drain dataplane.Drainer) error {
+	c := &Controller{
+		client: m.GetClient(), reader: m.GetAPIReader(), apply: apply.New(m.GetClient(), m.GetAPIReader(), "workerpool"),
+		ask: ask, drain: drain, now: time.Now, unanswered: map[types.NamespacedName]int{},
+	}
 	return ctrl.NewControllerManagedBy(m).Named("workerpool").
 		// Also for changes of status: one written from a cache that was behind is looked at again when the cache has it.
 		For(&v1alpha1.WorkerPool{}).
@@ -49,6 +66,7 @@ func Add(m manager.Manager) error {
 func (c *Controller) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	var wp v1alpha1.WorkerPool
 	if err := c.client.Get(ctx, req.NamespacedName, &wp); err != nil {
+		c.answered(req.NamespacedName, true)
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	if !wp.DeletionTimestamp.IsZero() {
@@ -62,7 +80,16 @@ func (c *Controller) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if s.paused(&wp) != nil {
 		action = plan.PoolHold
 	}
-	err = c.carryOut(ctx, &wp, s, action)
+	scaling := plan.Scaling{Replicas: replicas(&wp)}
+	if action != plan.PoolHold && s.deployment != nil {
+		if scaling, err = c.size(ctx, &wp, s); err != nil {
+			return ctrl.Result{}, err
+		}
+	}
+	if err := c.walk(ctx, &wp, s, scaling.Steps); err != nil {
+		return apply.Settle(ctrl.Result{}, err)
+	}
+	err = c.carryOut(ctx, &wp, s, action, scaling.Replicas)
 	var stuck *plan.Verdict // until somebody changes something
 	switch {
 	case errors.Is(err, apply.ErrNameTaken):
@@ -74,7 +101,7 @@ func (c *Controller) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	case err != nil:
 		return ctrl.Result{}, err
 	}
-	return apply.Settle(ctrl.Result{}, c.writeStatus(ctx, &wp, s, waiting, stuck))
+	return apply.Settle(ctrl.Result{RequeueAfter: scaling.After}, c.writeStatus(ctx, &wp, s, waiting, stuck, scaling.Why))
 }
 
 func (c *Controller) ofHomeserver(ctx context.Context, o client.Object) []ctrl.Request {

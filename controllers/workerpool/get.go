@@ -5,18 +5,23 @@ import (
 	"fmt"
 
 	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/myelin-hs/myelin/api/v1alpha1"
 	"github.com/myelin-hs/myelin/controllers/plan"
+	"github.com/myelin-hs/myelin/pkg/admin"
 )
 
 // seen is all that a pass looks at; nil for what is not there.
 type seen struct {
 	homeserver *v1alpha1.Homeserver
 	deployment *appsv1.Deployment
+	// pods by name, and the newest worker in each; only while pods are stopped.
+	pods    map[string]*corev1.Pod
+	workers map[string]admin.Worker
 }
 
 func (c *Controller) look(ctx context.Context, wp *v1alpha1.WorkerPool) (*seen, error) {

@@ -11,7 +11,7 @@ import (
 )
 
 // writeStatus builds the status anew from what was seen, and writes it if it differs.
-func (c *Controller) writeStatus(ctx context.Context, wp *v1alpha1.WorkerPool, s *seen, waiting, stuck *plan.Verdict) error {
+func (c *Controller) writeStatus(ctx context.Context, wp *v1alpha1.WorkerPool, s *seen, waiting, stuck *plan.Verdict, scaling string) error {
 	before := wp.DeepCopy()
 	status := &wp.Status
 	status.ObservedGeneration = wp.Generation
@@ -22,7 +22,7 @@ func (c *Controller) writeStatus(ctx context.Context, wp *v1alpha1.WorkerPool, s
 		status.ReadyReplicas = s.deployment.Status.ReadyReplicas
 		status.UpdatedReplicas = s.deployment.Status.UpdatedReplicas
 	}
-	ready, reconciling, stalled := plan.PoolReady(replicas(wp), waiting, s.forReady())
+	ready, reconciling, stalled := plan.PoolReady(replicas(wp), waiting, s.forReady(), scaling)
 	if stuck != nil {
 		ready, stalled = *stuck, stuck
 	}
