@@ -66,8 +66,10 @@ func Parse(args []string) error {
 // root is the command with all its subcommands.
 func (s *session) root() *cobra.Command {
 	root := &cobra.Command{
-		Use:           "kubectl-myelin",
-		Short:         "Look at and steer a Myelin homeserver",
+		Use:   "kubectl-myelin",
+		Short: "Look at and steer a Myelin homeserver",
+		Long: "Look at and steer a Myelin homeserver, by asking one of its workers.\n\nExit codes: 0 done; 1 failed; 2 the command line makes no " +
+			"sense; 3 no worker could be reached; 4 the workers refused.",
 		SilenceErrors: true, SilenceUsage: true,
 		Annotations: map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl myelin"},
 		Args: func(cmd *cobra.Command, args []string) error {

@@ -14,7 +14,7 @@ func failoverCommand(s *session) *cobra.Command {
 		Use:     "failover SHARD",
 		Short:   "Move a shard to another worker",
 		Long:    "Move a shard to another worker, by a planned handoff that fails no request. It returns once the shard has moved.",
-		Example: "  kubectl myelin failover 7\n  kubectl myelin failover demo-07 --to demo-persister-6d5f-x2x9z",
+		Example: "  kubectl myelin failover 7\n  kubectl myelin failover eps/demo-07\n  kubectl myelin failover demo-07 --to demo-persister-6d5f-x2x9z",
 		Args:    exactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			homeserver, id, err := parseShard(args[0])

@@ -2,16 +2,25 @@ package plugin
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/myelin-hs/myelin/api/v1alpha1"
 	"github.com/myelin-hs/myelin/pkg/admin"
 )
 
 // parseShard understands a number, or the name of an EventPersisterShard: that of its homeserver, which is returned, and
-// two digits, as in demo-07.
+// two digits, as in demo-07; also as kubectl get -o name prints it, eventpersistershard.myelin.dev/demo-07.
 func parseShard(text string) (homeserver string, id int, err error) {
 	number := text
+	if kind, name, slash := strings.Cut(text, "/"); slash {
+		if !slices.Contains(shardKinds, strings.TrimSuffix(kind, "."+v1alpha1.GroupVersion.Group)) || !strings.Contains(name, "-") {
+			return "", 0, usageError(fmt.Errorf("%q is not a shard: give its number, or a name such as demo-07", text))
+		}
+		number = name
+	}
+	text = number
 	if dash := strings.LastIndexByte(text, '-'); dash > 0 {
 		homeserver, number = text[:dash], text[dash+1:]
 	}
@@ -20,6 +29,9 @@ func parseShard(text string) (homeserver string, id int, err error) {
 	}
 	return homeserver, id, nil
 }
+
+// shardKinds are what kubectl calls a shard.
+var shardKinds = []string{"eps", "eventpersistershard", "eventpersistershards"}
 
 func findShard(id int, status admin.Status) (admin.Shard, error) {
 	for _, s := range status.Shards {
