@@ -19,6 +19,7 @@ import (
 	ctrlconfig "sigs.k8s.io/controller-runtime/pkg/config"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/myelin-hs/myelin/controllers/dataplane"
@@ -144,6 +145,13 @@ func Run(ctx context.Context, config *rest.Config, o Options) error {
 	}
 	if err := errors.Join(homeserver.Add(m, direct, events, o.Namespace), workerpool.Add(m, ask, drain), persistershard.Add(m, ask, events)); err != nil {
 		return fmt.Errorf("operator: %w", err)
+	}
+	if o.MetricsAddr != "0" {
+		told := Conditions(ctx, m.GetClient())
+		if err := metrics.Registry.Register(told); err != nil {
+			return fmt.Errorf("operator: %w", err)
+		}
+		defer metrics.Registry.Unregister(told)
 	}
 	if err := m.Start(ctx); err != nil {
 		return fmt.Errorf("operator: %w", err)

@@ -28,17 +28,19 @@ func registered(t *testing.T) map[string]bool {
 			names[name+suffix] = true
 		}
 	}
-	metric := regexp.MustCompile(`Name:\s+"(myelin_\w+)"`)
-	require.NoError(t, filepath.WalkDir(filepath.Join(root, "pkg"), func(path string, _ fs.DirEntry, err error) error {
-		if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+	metric := regexp.MustCompile(`(?:Name:\s+|NewDesc\()"(myelin_\w+)"`)
+	for _, folder := range []string{"pkg", "controllers"} {
+		require.NoError(t, filepath.WalkDir(filepath.Join(root, folder), func(path string, _ fs.DirEntry, err error) error {
+			if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+				return err
+			}
+			text, err := os.ReadFile(path)
+			for _, found := range metric.FindAllSubmatch(text, -1) {
+				add(string(found[1]))
+			}
 			return err
-		}
-		text, err := os.ReadFile(path)
-		for _, found := range metric.FindAllSubmatch(text, -1) {
-			add(string(found[1]))
-		}
-		return err
-	}))
+		}))
+	}
 	description := regexp.MustCompile(`fqName: "(\w+)"`)
 	for _, registry := range []prometheus.Collector{telemetry.Registry, metrics.Registry.(prometheus.Collector)} {
 		descriptions := make(chan *prometheus.Desc, 1000)
