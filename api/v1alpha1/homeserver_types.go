@@ -119,6 +119,11 @@ type HomeserverStatus struct {
 	// database is the database that was last migrated and verified.
 	// +optional
 	Database *DatabaseStatus `json:"database,omitempty"`
+	// podInputs is a keyed hash over what workers read only when they start: the signing key, the secrets of registration,
+	// and where Redis is. When it changes they are rolled. It tells nothing about the secrets.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	PodInputs string `json:"podInputs,omitempty"`
 	// workers counts the pods of all pools.
 	// +optional
 	Workers *WorkersStatus `json:"workers,omitempty"`
@@ -146,8 +151,8 @@ type DatabaseStatus struct {
 	// schemaVersion is the number of the last migration that was applied.
 	// +optional
 	SchemaVersion int32 `json:"schemaVersion,omitempty"`
-	// inputs is a keyed hash over the image and the secrets with which the database was last verified. It tells nothing
-	// about them.
+	// inputs is a keyed hash over the image, and over where the database is and the login, with which it was last verified.
+	// It tells nothing about them.
 	// +optional
 	// +kubebuilder:validation:MaxLength=64
 	Inputs string `json:"inputs,omitempty"`

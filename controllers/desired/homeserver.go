@@ -25,7 +25,7 @@ type Homeserver struct {
 	Migration                                         v1alpha1.MigrationJob
 	// DatabaseID is the recorded database; empty before the first migration.
 	DatabaseID string
-	// Inputs is the keyed hash of the image and secrets that the pods are made for.
+	// Inputs is the keyed hash that the migration Job, or the workers, are made for.
 	Inputs string
 }
 
@@ -66,22 +66,37 @@ func keyOf(ref *v1alpha1.SecretKeyRef) *Key {
 	return &Key{ref.Name, ref.Key}
 }
 
-// A Reference is a Secret key, and the field of the spec that names it.
+// A Reference is a Secret key, the field of the spec that names it, and who has to be told when its content changes.
 type Reference struct {
 	Field string
 	Key
+	Use Use
 }
+
+// Use says what becomes of a secret that has changed.
+type Use int
+
+const (
+	// ReadAnew: workers take it up by themselves.
+	ReadAnew Use = iota
+	// Verified: workers take it up by themselves, and the migration Job says whether it is good.
+	Verified
+	// ReadAtStart: workers are rolled.
+	ReadAtStart
+	// RedisURI: workers take the login in it up by themselves, and are rolled when it leads elsewhere.
+	RedisURI
+)
 
 // References are all the Secret keys that the homeserver's pods read.
 func (h Homeserver) References() []Reference {
 	all := append(append(h.Postgres.references(), h.Redis.references()...),
-		Reference{"spec.internalCredentialSecretRef", h.Credential},
-		Reference{"spec.signingKeySecretRef", h.SigningKey})
+		Reference{"spec.internalCredentialSecretRef", h.Credential, ReadAnew},
+		Reference{"spec.signingKeySecretRef", h.SigningKey, ReadAtStart})
 	if k := h.RegistrationToken; k != nil {
-		all = append(all, Reference{"spec.registration.tokenSecretRef", *k})
+		all = append(all, Reference{"spec.registration.tokenSecretRef", *k, ReadAtStart})
 	}
 	if k := h.RegistrationSharedSecret; k != nil {
-		all = append(all, Reference{"spec.registration.sharedSecretRef", *k})
+		all = append(all, Reference{"spec.registration.sharedSecretRef", *k, ReadAtStart})
 	}
 	return all
 }

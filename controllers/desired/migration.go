@@ -1,9 +1,6 @@
 package desired
 
 import (
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"strconv"
 
@@ -12,18 +9,6 @@ import (
 	batchv1ac "k8s.io/client-go/applyconfigurations/batch/v1"
 	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
 )
-
-// Inputs hashes the image and the contents of the secrets that pods read, keyed by the internal credential, so that the
-// hash, which is public, tells nothing about a weak password. 10 hex digits.
-func Inputs(credential []byte, image string, contents ...[]byte) string {
-	mac := hmac.New(sha256.New, credential)
-	fmt.Fprintf(mac, "%d:%s", len(image), image)
-	for _, c := range contents {
-		fmt.Fprintf(mac, "%d:", len(c))
-		mac.Write(c)
-	}
-	return hex.EncodeToString(mac.Sum(nil))[:10]
-}
 
 // Migration is the attempt-th Job that migrates the database and says whose it is. It is not retried by Kubernetes: the
 // operator makes the next attempt, because it may know by then that the secret has changed.

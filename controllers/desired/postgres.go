@@ -39,13 +39,13 @@ func postgresOf(p v1alpha1.Postgres) Postgres {
 func (p Postgres) references() []Reference {
 	var all []Reference
 	if p.Secret != nil {
-		all = append(all, Reference{"spec.postgres.secretRef", *p.Secret})
+		all = append(all, Reference{"spec.postgres.secretRef", *p.Secret, Verified})
 	} else {
 		const field = "spec.postgres.parts.credentialsSecretRef"
-		all = append(all, Reference{field, p.User}, Reference{field, p.Password})
+		all = append(all, Reference{field, p.User, Verified}, Reference{field, p.Password, Verified})
 	}
 	if p.CA != nil {
-		all = append(all, Reference{"spec.postgres.caSecretRef", *p.CA})
+		all = append(all, Reference{"spec.postgres.caSecretRef", *p.CA, Verified})
 	}
 	return all
 }
@@ -54,6 +54,10 @@ func (p Postgres) files() []secretFile {
 	var files []secretFile
 	if p.Secret != nil {
 		files = append(files, secretFile{"MYELIN_POSTGRES_URI_FILE", "postgres-uri", *p.Secret})
+	} else {
+		files = append(files,
+			secretFile{"MYELIN_POSTGRES_USER_FILE", "postgres-user", p.User},
+			secretFile{"MYELIN_POSTGRES_PASSWORD_FILE", "postgres-password", p.Password})
 	}
 	if p.CA != nil {
 		files = append(files, secretFile{"PGSSLROOTCERT", "postgres-ca", *p.CA})
@@ -61,19 +65,10 @@ func (p Postgres) files() []secretFile {
 	return files
 }
 
-// env is what the files do not say. The driver takes user and password from libpq's variables when the URI has none.
+// env is what the files do not say.
 func (p Postgres) env() []*corev1ac.EnvVarApplyConfiguration {
 	if p.Secret != nil {
 		return nil
 	}
-	return []*corev1ac.EnvVarApplyConfiguration{
-		value("MYELIN_POSTGRES_URI", p.URI), fromSecret("PGUSER", p.User), fromSecret("PGPASSWORD", p.Password),
-	}
-}
-
-func fromSecret(name string, k Key) *corev1ac.EnvVarApplyConfiguration {
-	return corev1ac.EnvVar().WithName(name).WithValueFrom(corev1ac.EnvVarSource().
-		WithSecretKeyRef(&corev1ac.SecretKeySelectorApplyConfiguration{
-			LocalObjectReferenceApplyConfiguration: corev1ac.LocalObjectReferenceApplyConfiguration{Name: &k.Secret}, Key: &k.Key,
-		}))
+	return []*corev1ac.EnvVarApplyConfiguration{value("MYELIN_POSTGRES_URI", p.URI)}
 }

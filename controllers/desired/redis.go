@@ -56,24 +56,25 @@ func redisURI(p *v1alpha1.RedisParts) string {
 // keys are the Secret keys, with the field that names each and the setting that reads it.
 func (r Redis) keys() []redisKey {
 	return []redisKey{
-		{"spec.redis.secretRef", secretFile{env: "MYELIN_REDIS_URI_FILE", file: "redis-uri"}, r.Secret},
-		{"spec.redis.parts.passwordSecretRef", secretFile{env: "MYELIN_REDIS_PASSWORD_FILE", file: "redis-password"}, r.Password},
-		{"spec.redis.parts.sentinelPasswordSecretRef", secretFile{env: "MYELIN_REDIS_SENTINEL_PASSWORD_FILE", file: "redis-sentinel-password"}, r.SentinelPassword},
-		{"spec.redis.caSecretRef", secretFile{env: "MYELIN_REDIS_CA_FILE", file: "redis-ca"}, r.CA},
+		{"secretRef", RedisURI, "MYELIN_REDIS_URI_FILE", "redis-uri", r.Secret},
+		{"parts.passwordSecretRef", ReadAnew, "MYELIN_REDIS_PASSWORD_FILE", "redis-password", r.Password},
+		{"parts.sentinelPasswordSecretRef", ReadAtStart, "MYELIN_REDIS_SENTINEL_PASSWORD_FILE", "redis-sentinel-password", r.SentinelPassword},
+		{"caSecretRef", ReadAnew, "MYELIN_REDIS_CA_FILE", "redis-ca", r.CA},
 	}
 }
 
 type redisKey struct {
-	field string
-	file  secretFile
-	key   *Key
+	field     string // of spec.redis
+	use       Use
+	env, file string
+	key       *Key
 }
 
 func (r Redis) references() []Reference {
 	var all []Reference
 	for _, k := range r.keys() {
 		if k.key != nil {
-			all = append(all, Reference{k.field, *k.key})
+			all = append(all, Reference{"spec.redis." + k.field, *k.key, k.use})
 		}
 	}
 	return all
@@ -83,8 +84,7 @@ func (r Redis) files() []secretFile {
 	var files []secretFile
 	for _, k := range r.keys() {
 		if k.key != nil {
-			k.file.key = *k.key
-			files = append(files, k.file)
+			files = append(files, secretFile{k.env, k.file, *k.key})
 		}
 	}
 	return files

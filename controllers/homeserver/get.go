@@ -21,8 +21,10 @@ import (
 
 // seen is all that a pass looks at.
 type seen struct {
-	keys    []plan.SecretKey
-	inputs  string // empty while a secret is missing
+	keys []plan.SecretKey
+	// What the migration Job and the workers are made for; empty while a secret is missing.
+	inputs, podInputs string
+
 	newest  *plan.Attempt
 	current string   // name of the newest attempt's Job
 	stale   []string // names of Jobs for other inputs, and of earlier attempts
@@ -106,11 +108,7 @@ func (c *Controller) lookAtSecrets(ctx context.Context, d desired.Homeserver, s 
 		contents = append(contents, key.Content)
 	}
 	if plan.Secrets(s.keys).Is() {
-		credential := read[d.Credential.Secret].Data[d.Credential.Key]
-		if uri := d.Postgres.URI; uri != "" {
-			contents = append(contents, []byte(uri))
-		}
-		s.inputs = desired.Inputs(credential, d.Image, contents...)
+		s.inputs, s.podInputs = d.InputsOf(contents)
 	}
 	return nil
 }

@@ -44,6 +44,9 @@ func (c *Controller) writeStatus(ctx context.Context, hs *v1alpha1.Homeserver, s
 	status.ObservedGeneration = hs.Generation
 	status.URL = desired.ClientURL(hs.Namespace, hs.Name)
 	status.Workers = plan.CountWorkers(s.pools)
+	if s.podInputs != "" {
+		status.PodInputs = s.podInputs
+	}
 	if d.migration.Record != nil {
 		status.Database = d.migration.Record
 	}

@@ -133,22 +133,26 @@ func TestPoolScalesWhileTheDatabaseIsNotVerified(t *testing.T) {
 	s.poolCondition("demo-sync", v1alpha1.ConditionReady, "False", v1alpha1.ReasonWaitingForDatabase)
 }
 
-func TestNewDatabaseSecretRollsThePods(t *testing.T) {
+// Workers take up another login by themselves: they are rolled only for what they read when they start.
+func TestPodsAreRolledForWhatTheyReadWhenTheyStart(t *testing.T) {
 	t.Parallel()
 	s := newSpace(t)
 	s.demo()
 	s.create(object(t, poolYAML, "{}"))
 	s.start()
 	s.finish(s.running(), result("Migrated", "", "db-1"))
-	before := s.deployment("demo-persister").Spec.Template.Annotations
+	before := s.deployment("demo-persister")
 	s.setSecret("db", "postgres://one?password=new")
 	s.finish(s.running(), result("Migrated", "", "db-1"))
+	s.condition(v1alpha1.ConditionDatabaseReady, "True", v1alpha1.ReasonMigrated)
+	s.setSecret("cache", "redis://elsewhere")
 	s.eventually(func() string {
-		if s.deployment("demo-persister").Spec.Template.Annotations["myelin.dev/inputs"] == before["myelin.dev/inputs"] {
+		if s.deployment("demo-persister").Spec.Template.Annotations["myelin.dev/inputs"] == before.Spec.Template.Annotations["myelin.dev/inputs"] {
 			return "the template is as before"
 		}
 		return ""
 	})
+	require.Equal(t, before.Generation+1, s.deployment("demo-persister").Generation, "nothing was changed for the database's secret")
 }
 
 func TestForeignDeploymentIsLeftAlone(t *testing.T) {

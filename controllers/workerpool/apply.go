@@ -17,7 +17,7 @@ func (c *Controller) carryOut(ctx context.Context, wp *v1alpha1.WorkerPool, s *s
 	switch action {
 	case plan.PoolApply:
 		h := desired.HomeserverOf(s.homeserver)
-		h.Inputs = s.homeserver.Status.Database.Inputs
+		h.Inputs = s.homeserver.Status.PodInputs
 		p := desired.PoolOf(wp, h)
 		p.Replicas = n
 		owner := desired.Owner{Kind: "WorkerPool", Name: wp.Name, UID: string(wp.UID)}

@@ -67,7 +67,7 @@ func (s *seen) forPool() *plan.HomeserverForPool {
 	p := &plan.HomeserverForPool{Observed: s.homeserver.Status.ObservedGeneration == s.homeserver.Generation}
 	ready := meta.FindStatusCondition(s.homeserver.Status.Conditions, v1alpha1.ConditionDatabaseReady)
 	switch {
-	case ready == nil || s.homeserver.Status.Database == nil:
+	case ready == nil || s.homeserver.Status.Database == nil || s.homeserver.Status.PodInputs == "":
 	case ready.Status == metav1.ConditionTrue:
 		p.Verified = true
 	default:
