@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -73,13 +74,20 @@ func kustomize(t *testing.T, folder string, components ...string) objects {
 	return parse(t, run(t, exec.CommandContext(t.Context(), kubectl, "kustomize", filepath.Dir(file))))
 }
 
-// helmCommand is Helm at the version that hack/helm pins. Without a cluster it does not know of any newer than its default.
+// helmPath is Helm at the version that hack/helm pins. It is built once: tests that began at the same time would each do it.
+var helmPath = sync.OnceValues(func() (string, error) {
+	out, err := exec.Command("go", "tool", "-modfile="+filepath.Join(root, "hack", "helm", "go.mod"), "-n", "helm").Output()
+	return strings.TrimSpace(string(out)), err
+})
+
 func helmCommand(t *testing.T, arguments ...string) *exec.Cmd {
 	t.Helper()
-	all := append([]string{"tool", "-modfile=" + filepath.Join(root, "hack", "helm", "go.mod"), "helm"}, arguments...)
-	return exec.CommandContext(t.Context(), "go", all...)
+	path, err := helmPath()
+	require.NoError(t, err, "build Helm")
+	return exec.CommandContext(t.Context(), path, arguments...)
 }
 
+// template renders the chart as the release myelin. Without a cluster Helm takes its own, old version for the server's.
 func template(t *testing.T, namespace string, settings ...string) *exec.Cmd {
 	t.Helper()
 	arguments := []string{"template", "myelin", filepath.Join(root, "charts", "myelin"), "--namespace", namespace, "--kube-version", "v1.34.0"}
@@ -89,7 +97,7 @@ func template(t *testing.T, namespace string, settings ...string) *exec.Cmd {
 	return helmCommand(t, arguments...)
 }
 
-// helm renders the chart as the release myelin.
+// helm gives what template renders.
 func helm(t *testing.T, namespace string, settings ...string) objects {
 	t.Helper()
 	return parse(t, run(t, template(t, namespace, settings...)))
