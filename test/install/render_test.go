@@ -3,6 +3,7 @@ package install
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"os"
 	"os/exec"
@@ -74,9 +75,14 @@ func kustomize(t *testing.T, folder string, components ...string) objects {
 	return parse(t, run(t, exec.CommandContext(t.Context(), kubectl, "kustomize", filepath.Dir(file))))
 }
 
-// helmPath is Helm at the version that hack/helm pins. It is built once: tests that began at the same time would each do it.
+// helmPath is Helm at the version that hack/helm pins. It is built once, into Go's cache: tests that began at the same time
+// would each build it.
 var helmPath = sync.OnceValues(func() (string, error) {
-	out, err := exec.Command("go", "tool", "-modfile="+filepath.Join(root, "hack", "helm", "go.mod"), "-n", "helm").Output()
+	file := "-modfile=" + filepath.Join(root, "hack", "helm", "go.mod")
+	if out, err := exec.Command("go", "tool", file, "helm", "version").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("%w: %s", err, out)
+	}
+	out, err := exec.Command("go", "tool", file, "-n", "helm").Output()
 	return strings.TrimSpace(string(out)), err
 })
 
