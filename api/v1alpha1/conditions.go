@@ -60,6 +60,7 @@ const (
 	ReasonDeploymentRefused  = "DeploymentRefused"
 	ReasonHomeserverMissing  = "HomeserverMissing"
 	ReasonWaitingForDatabase = "WaitingForDatabase"
+	ReasonWaitingForPool     = "WaitingForPool"
 
 	// All.
 	ReasonReady     = "Ready"

@@ -106,6 +106,9 @@ func verdicts() []plan.Verdict {
 	add(&ready, reconciling, stalled)
 	paused := plan.Migration(plan.MigrationSeen{Inputs: "j"}).WhilePaused().Ready
 	add(&paused)
+	for _, held := range []bool{true, false} {
+		add(plan.Turn("p", "new", []plan.PoolImage{{Name: "o", Image: "old", Paused: held}, {Name: "p", Image: "old"}}))
+	}
 	for _, v := range []plan.Verdict{plan.Paused("Homeserver demo"), plan.Refused("spec.x: bad"), plan.NameTaken("WorkerPool", "p")} {
 		add(&v)
 	}

@@ -56,8 +56,9 @@ func Add(m manager.Manager, ask dataplane.Asker, drain dataplane.Drainer) error 
 	return ctrl.NewControllerManagedBy(m).Named("workerpool").
 		// Also for changes of status: one written from a cache that was behind is looked at again when the cache has it.
 		For(&v1alpha1.WorkerPool{}).
-		Owns(&appsv1.Deployment{}).
 		Owns(&policyv1.PodDisruptionBudget{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		// A rollout goes from pool to pool.
+		Watches(&appsv1.Deployment{}, handler.EnqueueRequestsFromMapFunc(c.ofDeployment)).
 		Watches(&v1alpha1.Homeserver{}, handler.EnqueueRequestsFromMapFunc(c.ofHomeserver)).
 		Complete(c)
 }
@@ -77,6 +78,11 @@ func (c *Controller) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return ctrl.Result{}, err
 	}
 	action, waiting := plan.Pool(wp.Spec.HomeserverRef.Name, s.forPool(), s.deployment != nil)
+	if action == plan.PoolApply && s.siblings != nil {
+		if waiting = plan.Turn(wp.Name, s.homeserver.Spec.Image, s.siblings); waiting != nil {
+			action = plan.PoolScale
+		}
+	}
 	if s.paused(&wp) != nil {
 		action = plan.PoolHold
 	}
@@ -105,13 +111,21 @@ func (c *Controller) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 }
 
 func (c *Controller) ofHomeserver(ctx context.Context, o client.Object) []ctrl.Request {
+	return c.poolsOf(ctx, o.GetNamespace(), o.GetName())
+}
+
+func (c *Controller) ofDeployment(ctx context.Context, o client.Object) []ctrl.Request {
+	return c.poolsOf(ctx, o.GetNamespace(), o.GetLabels()[v1alpha1.LabelHomeserver])
+}
+
+func (c *Controller) poolsOf(ctx context.Context, namespace, homeserver string) []ctrl.Request {
 	var pools v1alpha1.WorkerPoolList
-	if err := c.client.List(ctx, &pools, client.InNamespace(o.GetNamespace())); err != nil {
+	if err := c.client.List(ctx, &pools, client.InNamespace(namespace)); err != nil {
 		return nil // the cache is stopping
 	}
 	var found []ctrl.Request
 	for i := range pools.Items {
-		if pools.Items[i].Spec.HomeserverRef.Name == o.GetName() {
+		if pools.Items[i].Spec.HomeserverRef.Name == homeserver {
 			found = append(found, ctrl.Request{NamespacedName: client.ObjectKeyFromObject(&pools.Items[i])})
 		}
 	}

@@ -19,6 +19,8 @@ import (
 type seen struct {
 	homeserver *v1alpha1.Homeserver
 	deployment *appsv1.Deployment
+	// siblings are the homeserver's pools that have a Deployment, this one included; only while its image changes.
+	siblings []plan.PoolImage
 	// pods by name, and the newest worker in each; only while pods are stopped.
 	pods    map[string]*corev1.Pod
 	workers map[string]admin.Worker
@@ -41,7 +43,10 @@ func (c *Controller) look(ctx context.Context, wp *v1alpha1.WorkerPool) (*seen, 
 	if found && metav1.IsControlledBy(d, wp) {
 		s.deployment = d
 	}
-	return s, nil
+	if s.homeserver != nil && s.deployment != nil && imageOf(s.deployment) != s.homeserver.Spec.Image {
+		s.siblings, err = c.lookAtSiblings(ctx, s.homeserver)
+	}
+	return s, err
 }
 
 // paused is the verdict for a pool that is paused by itself or with its Homeserver; nil: it is not.

@@ -1,0 +1,71 @@
+package operator_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	appsv1 "k8s.io/api/apps/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/myelin-hs/myelin/api/v1alpha1"
+)
+
+func (s *space) image(name string) string {
+	return s.deployment(name).Spec.Template.Spec.Containers[0].Image
+}
+
+func (s *space) wantImage(name, image string) {
+	s.t.Helper()
+	s.eventually(func() string {
+		if have := s.image(name); have != image {
+			return name + " has the image " + have
+		}
+		return ""
+	})
+}
+
+// rolling pretends that a rollout of one pod of two is under way.
+func (s *space) rolling(name string) {
+	s.t.Helper()
+	d := s.deployment(name)
+	before := d.DeepCopy()
+	d.Status = appsv1.DeploymentStatus{ObservedGeneration: d.Generation, Replicas: 2, ReadyReplicas: 1, UpdatedReplicas: 1, AvailableReplicas: 1}
+	require.NoError(s.t, cluster.Status().Patch(s.t.Context(), d, client.MergeFrom(before)))
+}
+
+// First the database, then one pool after the other, persisters first; one that does not get on stops the rest, which can be
+// scaled all the same.
+func TestAnImageIsRolledOutPoolByPool(t *testing.T) {
+	t.Parallel()
+	s := newSpace(t)
+	s.demo()
+	s.create(object(t, poolYAML, `{metadata: {name: a-gateway}, spec: {roles: [gateway]}}`), object(t, poolYAML, "{}"))
+	s.start()
+	s.finish(s.running(), result("Migrated", "", "db-1"))
+	s.ready("a-gateway", 1)
+	s.ready("demo-persister", 1)
+	old := s.image("demo-persister")
+	require.Equal(t, old, s.image("a-gateway"))
+
+	const next = "registry.example/myelin:next"
+	var hs v1alpha1.Homeserver
+	s.get("demo", &hs)
+	hs.Spec.Image = next
+	require.NoError(t, cluster.Update(t.Context(), &hs))
+	job := s.running()
+	require.Equal(t, next, job.Spec.Template.Spec.Containers[0].Image)
+	require.Equal(t, old, s.image("demo-persister"), "the database comes first")
+	s.finish(job, result("Migrated", "", "db-1"))
+	s.wantImage("demo-persister", next)
+	s.rolling("demo-persister")
+	wp := s.poolCondition("a-gateway", v1alpha1.ConditionReconciling, "True", v1alpha1.ReasonWaitingForPool)
+	require.Contains(t, describe(wp.Status.Conditions), `"demo-persister" first`)
+	s.scale("a-gateway", 3)
+	s.wantReplicas("a-gateway", 3)
+	require.Equal(t, old, s.image("a-gateway"))
+
+	s.ready("demo-persister", 1)
+	s.wantImage("a-gateway", next)
+	s.ready("a-gateway", 3)
+	s.poolCondition("a-gateway", v1alpha1.ConditionReady, "True", v1alpha1.ReasonAllReplicasReady)
+}
