@@ -234,7 +234,8 @@ func TestCommandsThatAreWrongAreRefused(t *testing.T) {
 		"kubectl get homeservices", "kubectl -n myelin get homeserver nobody", "kubectl -n myelin scale workerpool demo-persister --replica=4",
 		"kubectl -n myelin annotate homeserver demo", "kubectl logs --no-such-flag x", "kubectl wait --for=condition=Ready", "kubectl frobnicate",
 		`kubectl -n myelin patch homeserver demo --type=merge -p '{"spec":{"shards":7}}'`, "kubectl explain homeserver.spec.nothing",
-		"helm install myelin", "helm frobnicate", "helm install myelin charts/myelin --set no.such.value=1",
+		"helm install myelin", "helm frobnicate", "helm install myelin charts/myelin --set no.such.value=1", "helm uninstall myelin --no-such-flag",
+		"helm upgrade myelin charts/myelin --set replicas=many", "helm upgrade myelin charts/myelin --no-such-flag",
 	} {
 		t.Run(strings.ReplaceAll(line, "/", "_"), func(t *testing.T) {
 			t.Parallel()
