@@ -2,6 +2,8 @@ package install
 
 import (
 	"encoding/json"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -10,19 +12,22 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
 )
 
 // What the chart renders is accepted by a real API server, with strict field validation, and the operator's pod is admitted
-// where Pod Security "restricted" is enforced. Monitoring is of kinds that a bare server does not have.
+// where Pod Security "restricted" is enforced.
 func TestChartIsAcceptedByAnAPIServer(t *testing.T) {
 	t.Parallel()
 	c := startCluster(t)
 	server := client.WithFieldValidation(c.client, metav1.FieldValidationStrict)
+	_, err := envtest.InstallCRDs(c.config, envtest.CRDInstallOptions{ErrorIfPathMissing: true, Paths: monitoringCRDs(t)})
+	require.NoError(t, err)
 	c.namespace("a")
 	c.namespace("myelin-system")
 	for _, settings := range [][]string{
-		{"allSecrets=true", "networkPolicy.enabled=true"},
-		{"clusterWide=false", "namespaces={a}", "allSecrets=true", "crds.install=false", "userRoles.create=false", "priorityClassName=system-cluster-critical",
+		{"allSecrets=true", "networkPolicy.enabled=true", "monitoring.enabled=true", "monitoring.labels.release=prometheus"},
+		{"clusterWide=false", "namespaces={a}", "allSecrets=true", "monitoring.enabled=true", "crds.install=false", "userRoles.create=false", "priorityClassName=system-cluster-critical",
 			"imagePullSecrets={pull}", "podLabels.a=b", "podAnnotations.a=b", "serviceAccountAnnotations.a=b", "nodeSelector.a=b", "tolerations[0].operator=Exists",
 			"topologySpreadConstraints[0].maxSkew=1", "topologySpreadConstraints[0].topologyKey=zone", "topologySpreadConstraints[0].whenUnsatisfiable=ScheduleAnyway",
 			"image.digest=sha256:" + strings.Repeat("0", 64)},
@@ -36,6 +41,21 @@ func TestChartIsAcceptedByAnAPIServer(t *testing.T) {
 			require.NoError(t, c.client.Delete(t.Context(), o), name)
 		}
 	}
+}
+
+// monitoringCRDs are the files of the Prometheus operator's definitions, out of its Go module.
+func monitoringCRDs(t *testing.T) []string {
+	t.Helper()
+	const module = "github.com/prometheus-operator/prometheus-operator@v0.85.0"
+	cmd := exec.CommandContext(t.Context(), "go", "mod", "download", "-json", module)
+	cmd.Dir = t.TempDir() // outside of our modules, none of which needs it
+	var downloaded struct{ Dir string }
+	require.NoError(t, json.Unmarshal(run(t, cmd), &downloaded))
+	var files []string
+	for _, kind := range []string{"servicemonitors", "podmonitors", "prometheusrules"} {
+		files = append(files, filepath.Join(downloaded.Dir, "example", "prometheus-operator-crd", "monitoring.coreos.com_"+kind+".yaml"))
+	}
+	return files
 }
 
 // admitted makes one pod of the Deployment, as its controller would.
