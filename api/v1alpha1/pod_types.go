@@ -43,20 +43,6 @@ type ResourceAmounts struct {
 	Memory *resource.Quantity `json:"memory,omitempty"`
 }
 
-// EnvVar is an environment variable of the workers.
-// +kubebuilder:validation:XValidation:rule="!self.name.startsWith('MYELIN_') && !self.name.startsWith('PG') && !(self.name in ['POD_NAME', 'POD_IP', 'GOMEMLIMIT'])",message="env must not have MYELIN_…, PG…, POD_NAME, POD_IP or GOMEMLIMIT: the operator sets them from the fields of the specs"
-type EnvVar struct {
-	// name of the variable.
-	// +required
-	// +kubebuilder:validation:MaxLength=128
-	// +kubebuilder:validation:Pattern=`^[A-Za-z_][A-Za-z0-9_]*$`
-	Name string `json:"name"`
-	// value of the variable. It is no place for a secret: whoever may read the WorkerPool may read it.
-	// +optional
-	// +kubebuilder:validation:MaxLength=4096
-	Value string `json:"value,omitempty"`
-}
-
 // LabelValue is the value of a node's label.
 // +kubebuilder:validation:MaxLength=63
 type LabelValue string

@@ -97,7 +97,11 @@ func TestObjects(t *testing.T) {
 	much := pool("sync", "client")
 	connections := int32(20)
 	much.Spec.MaxConnections, much.Spec.NodeSelector = &connections, map[string]v1alpha1.LabelValue{"disk": "fast"}
-	much.Spec.Env = []v1alpha1.EnvVar{{Name: "HTTPS_PROXY", Value: "http://proxy.example:3128"}}
+	much.Spec.Env = []v1alpha1.EnvVar{
+		{Name: "HTTPS_PROXY", Value: "http://proxy.example:3128"},
+		{Name: "TOKEN", ValueFrom: &v1alpha1.EnvVarSource{SecretKeyRef: &v1alpha1.SecretKeyRef{Name: "tokens", Key: "one"}}},
+		{Name: "REGION", ValueFrom: &v1alpha1.EnvVarSource{ConfigMapKeyRef: &v1alpha1.ConfigMapKeyRef{Name: "place", Key: "region"}}},
+	}
 	minute := int64(60)
 	much.Spec.Tolerations = []v1alpha1.Toleration{{Key: "dedicated", Operator: "Equal", Value: "chat", Effect: "NoExecute", TolerationSeconds: &minute}}
 	much.Spec.TopologySpread = append(much.Spec.TopologySpread,

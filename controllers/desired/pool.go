@@ -120,7 +120,7 @@ func workerEnv(p Pool) []*corev1ac.EnvVarApplyConfiguration {
 		env = append(env, value("GOMEMLIMIT", strconv.FormatInt(m.Value()/10*9, 10)))
 	}
 	for _, e := range p.Env {
-		env = append(env, value(e.Name, e.Value))
+		env = append(env, given(e))
 	}
 	return env
 }
