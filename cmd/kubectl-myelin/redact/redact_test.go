@@ -54,6 +54,7 @@ func TestWhatPeopleWroteIsTakenOut(t *testing.T) {
 		`rejected {"content":{"msgtype":"m.text","body":"see you at eight"},"type":"x"}`,
 		`rejected {"type":"x","body":"they said \"see you at eight\""}`,
 		`level=WARN msg=x body="see you at eight"`,
+		`{"username":"see you at eight","type":"m.login.password"}`,
 		`level=WARN msg=x error="cannot store {\"topic\":\"see you at eight\"}"`,
 		`{"error":"cannot store {\"topic\":\"see you at eight\"}"}`,
 	} {

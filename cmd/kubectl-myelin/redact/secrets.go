@@ -9,7 +9,7 @@ import (
 // secretWords in a key say that its value is secret; writtenWords that it is what people wrote, or chose for themselves.
 const (
 	secretWords  = `password|passwd|passphrase|secret|token|credential|authorization|cookie|api_?key|private_?key|signing_?key|signature|seed|salt|sig`
-	writtenWords = `content|body|formatted_body|displayname|display_name|avatar_url|topic|event_json|prev_content|unsigned`
+	writtenWords = `content|body|formatted_body|displayname|display_name|username|localpart|avatar_url|topic|event_json|prev_content|unsigned`
 )
 
 var (
