@@ -13,6 +13,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
@@ -29,11 +30,14 @@ const (
 	// pollEvery is how often the workers are asked while all is well; pollSoon, while a shard is not claimed.
 	pollEvery = 5 * time.Second
 	pollSoon  = time.Second
+	// atOnce is how many Homeservers are looked after at a time: one whose workers do not answer must not hold up the others.
+	atOnce = 8
 	// patience is how many questions in a row may fail before the shards' owners count as unknown.
 	patience = 3
 )
 
 // +kubebuilder:rbac:groups=myelin.dev,resources=homeservers;workerpools,verbs=get;list;watch
+// +kubebuilder:rbac:groups=myelin.dev,resources=homeservers/status,verbs=patch
 // +kubebuilder:rbac:groups=myelin.dev,resources=eventpersistershards,verbs=get;list;watch;create;patch
 // +kubebuilder:rbac:groups=myelin.dev,resources=eventpersistershards/status,verbs=patch
 
@@ -64,6 +68,7 @@ func Add(m manager.Manager, ask dataplane.Asker, events *kubeevent.Recorder) err
 		events: events, ask: ask, links: map[types.NamespacedName]*link{},
 	}
 	return ctrl.NewControllerManagedBy(m).Named("persistershard").
+		WithOptions(controller.Options{MaxConcurrentReconciles: atOnce}).
 		For(&v1alpha1.Homeserver{}, builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}))).
 		// Also after its own writes of status: one written from a cache that was behind is looked at again.
 		Owns(&v1alpha1.EventPersisterShard{}).
@@ -92,7 +97,7 @@ func (c *Controller) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	}
 	if !s.serving {
 		c.forget(req.NamespacedName)
-		return apply.Settle(ctrl.Result{}, c.writeUnknown(ctx, s, nil))
+		return apply.Settle(ctrl.Result{}, errors.Join(c.writeUnknown(ctx, s, nil), c.writeRedis(ctx, &hs, "")))
 	}
 	status, workers, failures, err := c.question(ctx, &hs)
 	switch {
@@ -103,13 +108,16 @@ func (c *Controller) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		if failures == patience {
 			log.FromContext(ctx).Error(err, "the workers do not answer")
 		}
-		return apply.Settle(ctrl.Result{RequeueAfter: pollEvery}, c.writeUnknown(ctx, s, err))
+		return apply.Settle(ctrl.Result{RequeueAfter: pollEvery}, errors.Join(c.writeUnknown(ctx, s, err), c.writeRedis(ctx, &hs, "")))
 	}
 	after := pollEvery
 	for _, shard := range status.Shards {
 		if !shard.Claimed {
 			after = pollSoon
 		}
+	}
+	if err := c.writeRedis(ctx, &hs, status.Redis); err != nil {
+		return apply.Settle(ctrl.Result{}, err)
 	}
 	return apply.Settle(ctrl.Result{RequeueAfter: after}, c.writeStatus(ctx, &hs, s, status, workers))
 }
