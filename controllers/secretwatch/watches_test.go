@@ -37,6 +37,9 @@ func (s *server) Watch(ctx context.Context, _ client.ObjectList, options ...clie
 	if !exact {
 		return nil, errors.New("a watch of all Secrets")
 	}
+	if list.Raw == nil || list.Raw.ResourceVersion != "0" {
+		return nil, errors.New("too large resource version")
+	}
 	name = list.Namespace + "/" + name
 	s.asked = append(s.asked, name+" "+time.Since(s.begun).String())
 	if s.err != nil {
