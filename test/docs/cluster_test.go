@@ -53,7 +53,7 @@ func apiServer(t *testing.T) *api {
 }
 
 func start(t *testing.T) (*api, error) {
-	env := &envtest.Environment{}
+	env := &envtest.Environment{ControlPlaneStartTimeout: 5 * time.Minute, ControlPlaneStopTimeout: 5 * time.Minute}
 	env.ControlPlane.Etcd = &envtest.Etcd{}
 	env.ControlPlane.Etcd.Configure().Append("unsafe-no-fsync", "true")
 	if _, err := env.Start(); err != nil {

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
@@ -29,7 +30,8 @@ func realServer(t *testing.T) (jane string) {
 		require.Empty(t, os.Getenv("CI"), "KUBEBUILDER_ASSETS is not set: it names the directory with kube-apiserver and etcd, see hack/cluster")
 		t.Skip("KUBEBUILDER_ASSETS is not set: it names the directory with kube-apiserver and etcd, see hack/cluster")
 	}
-	env := &envtest.Environment{CRDDirectoryPaths: []string{"../../../config/crd/bases"}, ErrorIfCRDPathMissing: true}
+	env := &envtest.Environment{CRDDirectoryPaths: []string{"../../../config/crd/bases"}, ErrorIfCRDPathMissing: true,
+		ControlPlaneStartTimeout: 5 * time.Minute, ControlPlaneStopTimeout: 5 * time.Minute}
 	env.ControlPlane.Etcd = &envtest.Etcd{}
 	env.ControlPlane.Etcd.Configure().Append("unsafe-no-fsync", "true")
 	config, err := env.Start()
