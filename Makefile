@@ -91,6 +91,10 @@ bench-core: ## Measure the room core against its goals; writes artifacts/bench-c
 e2e: ## The tour on the running demo cluster: scale, kill, move and restart under load; writes artifacts/e2e.json
 	hack/e2e.sh
 
+.PHONY: e2e-operator
+e2e-operator: ## Drain, kill and upgrade under load on two nodes, and a hundred Homeservers on an API server; writes artifacts/operator.json (root)
+	hack/e2e-operator.sh
+
 .PHONY: help
 help: ## This list
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The demo: `up` makes a cluster, installs Myelin, applies the sample, runs the tour and leaves it all running; `down`
 # removes all of it. CLUSTER chooses the cluster (see hack/cluster), TOUR the tour's length: full, short or none, IMAGE the
-# image's name, and NAMESPACE the homeserver's namespace.
+# image's name, NAMESPACE the homeserver's namespace, and NODES how many nodes a cluster that is made here has.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -109,7 +109,7 @@ up() {
   cluster preflight
   if [ "${CLUSTER:-}" = current ]; then ours; fi
   step "starting the cluster, Postgres and Redis"
-  cluster up
+  cluster up --nodes "${NODES:-1}"
   step "building Myelin and its image"
   make --no-print-directory build
   use

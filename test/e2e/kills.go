@@ -7,8 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/myelin-hs/myelin/pkg/id"
-	"github.com/myelin-hs/myelin/pkg/shard"
 	"github.com/myelin-hs/myelin/test/e2e/kube"
 	"github.com/myelin-hs/myelin/test/e2e/load"
 	"github.com/myelin-hs/myelin/test/figures"
@@ -93,26 +91,11 @@ func (t *tour) victim(ctx context.Context, l *load.Load) (kube.Pod, []string, er
 	if err != nil {
 		return kube.Pod{}, nil, err
 	}
-	status, err := t.kube.Status(ctx)
-	if err != nil {
-		return kube.Pod{}, nil, err
-	}
 	pods := slices.DeleteFunc(pools[t.pool("persister")], func(p kube.Pod) bool { return !p.Ready || p.Leaving })
 	if len(pods) < 3 {
 		return kube.Pod{}, nil, fmt.Errorf("only %d persisters are ready", len(pods))
 	}
 	victim := slices.MinFunc(pods, func(a, b kube.Pod) int { return a.Restarts - b.Restarts })
-	owned := map[int]bool{}
-	for _, s := range status.Shards {
-		if s.OwnerPod == victim.Name {
-			owned[s.ID] = true
-		}
-	}
-	var rooms []string
-	for _, room := range l.Rooms() {
-		if owned[shard.Slot(id.RoomID(room))*len(status.Shards)/shard.Slots] {
-			rooms = append(rooms, room)
-		}
-	}
-	return victim, rooms, nil
+	rooms, err := t.roomsOf(ctx, l, []string{victim.Name})
+	return victim, rooms, err
 }

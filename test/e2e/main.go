@@ -1,5 +1,6 @@
 // Command e2e is the tour: clients write and listen throughout, while persisters are scaled, killed and moved, other
-// pods deleted, and the operator is away. It judges what the clients saw, and writes artifacts/e2e.json.
+// pods deleted, and the operator is away. It judges what the clients saw, and writes artifacts/e2e.json. With --faults it
+// plays instead what befalls an operator's homeserver: nodes drained and lost, upgrades, outages.
 package main
 
 import (
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"github.com/myelin-hs/myelin/test/e2e/kube"
+	"github.com/myelin-hs/myelin/test/e2e/load"
 	"github.com/myelin-hs/myelin/test/figures"
 )
 
@@ -34,7 +36,7 @@ func main() {
 
 func run(ctx context.Context) error {
 	t := &tour{start: time.Now()}
-	var tool, artifacts string
+	var tool, artifacts, faults string
 	flag.StringVar(&artifacts, "artifacts", "e2e", "`names` of the files below artifacts/ to write, separated by commas")
 	flag.StringVar(&t.kube.Kubectl, "kubectl", "kubectl", "`path` of kubectl")
 	flag.StringVar(&t.kube.Plugin, "plugin", "bin/kubectl-myelin", "`path` of the kubectl plugin")
@@ -50,6 +52,8 @@ func run(ctx context.Context) error {
 	flag.BoolVar(&t.idle, "idle", true, "measure idle memory first, when the homeserver is empty and 60 s old")
 	flag.StringVar(&t.js, "js-client", "test/clients/js/run.sh", "`command` that runs the matrix-js-sdk clients; empty for none")
 	flag.Float64Var(&t.ready, "demo-ready", 0, "how many `seconds` the demo that calls took until Ready, when it was not the first")
+	flag.StringVar(&faults, "faults", "", "play these in place of the tour, separated by commas: "+faultNames()+"; all for all of them")
+	flag.StringVar(&t.upgrade, "upgrade-image", "", "`image` for the fault upgrade")
 	flag.Parse()
 	if flag.NArg() > 0 {
 		return fmt.Errorf("unexpected argument %q", flag.Arg(0))
@@ -58,6 +62,14 @@ func run(ctx context.Context) error {
 		return errors.New("rooms, receivers and rate must be positive, kills at least 0")
 	}
 	t.kube.Tool = strings.Fields(tool)
+	t.play, t.table = t.phases, table
+	if faults != "" {
+		chosen, err := chooseFaults(faults)
+		if err != nil {
+			return err
+		}
+		t.play, t.table, t.retry, t.idle, t.js = t.playFaults(chosen), faultTable, faultPatience, false, ""
+	}
 
 	rows, err := t.run(ctx)
 	if t.ready > 0 {
@@ -66,7 +78,7 @@ func run(ctx context.Context) error {
 	if len(rows) > 0 {
 		figures.Print(os.Stdout, rows)
 		for name := range strings.SplitSeq(artifacts, ",") {
-			err = errors.Join(err, figures.Write(name, table, rows))
+			err = errors.Join(err, figures.Write(name, t.table, rows))
 		}
 	}
 	if err != nil {
@@ -102,6 +114,10 @@ type tour struct {
 	idle             bool
 	js               string
 	ready            float64
+	upgrade          string
+	retry            time.Duration // for how long clients send a message again
+	play             func(context.Context, *load.Load) ([]figures.Row, error)
+	table            []figures.Row
 
 	start time.Time
 }

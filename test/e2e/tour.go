@@ -25,12 +25,6 @@ func (t *tour) run(ctx context.Context) ([]figures.Row, error) {
 	if err != nil {
 		return rows, err
 	}
-	db, err := t.openTable(ctx)
-	if err != nil {
-		return rows, err
-	}
-	defer db.Close(context.WithoutCancel(ctx))
-
 	background, stopBackground := context.WithCancel(ctx)
 	defer stopBackground()
 	group, groupCtx := errgroup.WithContext(background)
@@ -47,7 +41,7 @@ func (t *tour) run(ctx context.Context) ([]figures.Row, error) {
 	sent := make(chan error, 1)
 	go func() { sent <- l.Send(sending) }()
 
-	phases, err := t.phases(groupCtx, l)
+	phases, err := t.play(groupCtx, l)
 	stopSending()
 	err = errors.Join(err, <-sent)
 	if err == nil {
@@ -64,6 +58,11 @@ func (t *tour) run(ctx context.Context) ([]figures.Row, error) {
 		return rows, err
 	}
 	rows = append(rows, phases...)
+	db, err := t.openTable(ctx) // only now: the database may have been away
+	if err != nil {
+		return rows, err
+	}
+	defer db.Close(context.WithoutCancel(ctx))
 	verdict, err := t.judge(ctx, l, db)
 	return append(rows, verdict...), err
 }
@@ -83,7 +82,7 @@ func (t *tour) prepare(ctx context.Context) (*load.Load, error) {
 	t.say("registering users and making %d rooms", t.rooms)
 	return load.New(ctx, load.Config{
 		Base: "http://" + address, Secret: secret, Run: fmt.Sprintf("tour%d", time.Now().Unix()),
-		Rooms: t.rooms, Receivers: t.receivers, Rate: t.rate,
+		Rooms: t.rooms, Receivers: t.receivers, Rate: t.rate, Retry: t.retry,
 	}, nil)
 }
 

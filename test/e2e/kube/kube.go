@@ -117,18 +117,11 @@ func (k Kube) Failover(ctx context.Context, shard int) error {
 
 // Kill kills the process of a pod's worker as the kernel would, and returns when.
 func (k Kube) Kill(ctx context.Context, p Pod) (time.Time, error) {
-	args := append(append([]string{}, k.Tool[1:]...), "kill", "--pod-uid", p.UID, "--container", "worker")
-	out, err := k.run(ctx, k.Tool[0], args...)
+	out, err := k.tool(ctx, "kill", "--pod-uid", p.UID, "--container", "worker")
 	if err != nil {
 		return time.Time{}, err
 	}
-	var killed struct {
-		KilledAtUnixNano int64 `json:"killedAtUnixNano"`
-	}
-	if err := json.Unmarshal(out, &killed); err != nil {
-		return time.Time{}, err
-	}
-	return time.Unix(0, killed.KilledAtUnixNano), nil
+	return killedAt(out)
 }
 
 // Secret reads one key of a secret.
