@@ -88,6 +88,9 @@ type Scaling struct {
 	After time.Duration
 }
 
+// Busy says that pods are being stopped. A rollout that began now could stop those that are to stay.
+func (s Scaling) Busy() bool { return s.After > 0 }
+
 // Scale decides how a pool gets the number of pods that it asks for. More are made at once. Before there are fewer, those
 // that go, a tenth of the pool at a time, are marked, give everything away and are made the first that Kubernetes stops; each
 // of these is to be seen before the next is done, so it can be broken off, and taken up again, after any step. A pod whose
@@ -128,7 +131,7 @@ func Scale(in PoolSize) Scaling {
 		late := !p.Leaving.IsZero() && in.Now.Sub(p.Leaving) >= drainPatience
 		switch {
 		case p.Leaving.IsZero() && p.Worker == HoldsNothing: // to be seen marked
-		case p.Cheap:
+		case p.Cheap && (late || p.Worker == HoldsNothing): // not if another worker has started in it
 			d.Replicas--
 		case p.Worker == HoldsNothing:
 			d.step(p, PodCheapen, "it holds nothing")
@@ -154,7 +157,7 @@ func (in PoolSize) release(d Scaling, pods []PodSeen) Scaling {
 	for _, p := range pods {
 		d.After = scaleAgain
 		switch {
-		case !in.Settled || in.Unanswered > 0: // it may be the very pod that is being stopped
+		case len(in.Pods) > int(in.Replicas) || in.Unanswered > 0: // it may be the very pod that is being stopped
 		case p.Worker == HoldsAll:
 			d.step(p, PodUnmark, "it is needed again")
 		case p.Worker == HoldsNothing:

@@ -51,6 +51,8 @@ func TestScale(t *testing.T) {
 		"drains":                 {plan.PoolSize{Wanted: 2, Replicas: 3, Settled: true, Pods: []plan.PodSeen{three[0], pod("b", 9, marked, leaves), three[2]}}, 3, nil, true, "b gives away"},
 		"drained":                {plan.PoolSize{Wanted: 2, Replicas: 3, Settled: true, Pods: []plan.PodSeen{three[0], pod("b", 0, marked, drained), three[2]}}, 3, []string{"cheapen b"}, true, ""},
 		"drained and cheap":      {plan.PoolSize{Wanted: 1, Replicas: 3, Settled: true, Pods: []plan.PodSeen{three[0], pod("b", 0, marked, drained, cheap), three[2]}}, 2, nil, true, ""},
+		"cheap, started again":   {plan.PoolSize{Wanted: 1, Replicas: 3, Settled: true, Pods: []plan.PodSeen{three[0], pod("b", 0, marked, cheap), three[2]}}, 3, []string{"drain b"}, true, ""},
+		"takes too long, cheap":  {plan.PoolSize{Wanted: 2, Replicas: 3, Settled: true, Pods: []plan.PodSeen{three[0], pod("b", 9, long, leaves, cheap), three[2]}}, 2, nil, true, ""},
 		"takes too long":         {plan.PoolSize{Wanted: 2, Replicas: 3, Settled: true, Pods: []plan.PodSeen{three[0], pod("b", 9, long, leaves), three[2]}}, 3, []string{"cheapen b"}, true, ""},
 		"no answer yet":          {plan.PoolSize{Wanted: 2, Replicas: 3, Settled: true, Pods: three, Unanswered: 4}, 3, nil, true, "no worker answers yet"},
 		"no answer for long":     {plan.PoolSize{Wanted: 2, Replicas: 3, Settled: true, Pods: three, Unanswered: 5}, 2, nil, false, "without being drained"},

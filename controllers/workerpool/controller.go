@@ -92,6 +92,9 @@ func (c *Controller) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 			return ctrl.Result{}, err
 		}
 	}
+	if action == plan.PoolApply && scaling.Busy() {
+		action = plan.PoolScale
+	}
 	if err := c.walk(ctx, &wp, s, scaling.Steps); err != nil {
 		return apply.Settle(ctrl.Result{}, err)
 	}
