@@ -96,7 +96,8 @@ func (p Process) run(ctx context.Context, args []string) error {
 	slog.SetDefault(log) // for what logs on behalf of a request
 	began := time.Now()
 	err = Run(ctx, cfg, log)
-	if errors.Is(err, lease.ErrDeclaredDead) && ctx.Err() == nil && p.Again != nil && time.Since(began) >= leastLife {
+	again := errors.Is(err, lease.ErrDeclaredDead) || errors.Is(err, errLetGo)
+	if again && ctx.Err() == nil && p.Again != nil && time.Since(began) >= leastLife {
 		log.Warn("starting again, as a new worker", "error", err)
 		return p.Again()
 	}

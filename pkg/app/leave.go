@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 )
@@ -43,15 +44,33 @@ func (w *worker) handOver(ctx context.Context) {
 	w.log.InfoContext(ctx, "handed over everything", "took", time.Since(start))
 }
 
+// stayDrained is how long a worker that was drained waits for its pod to be deleted.
+const stayDrained = 5 * time.Minute
+
+// errLetGo is why a worker ends that was drained, and that nobody stopped.
+var errLetGo = errors.New("drained, and still here after " + stayDrained.String())
+
 // drainOnDemand hands over what this worker owns when asked through the admin API. It stays, owning nothing and not
-// ready, until its pod is deleted.
+// ready, until its pod is deleted. A worker that has left the table never comes back, so one that nobody deletes ends, and a
+// new one takes its place in the pod.
 func (w *worker) drainOnDemand(ctx context.Context, asked <-chan struct{}) error {
 	select {
 	case <-ctx.Done():
 	case <-asked:
 		w.ready.set("drained: delete this pod")
 		w.handOver(ctx)
-		<-ctx.Done()
+		return waitDrained(ctx)
 	}
 	return nil
+}
+
+func waitDrained(ctx context.Context) error {
+	wait := time.NewTimer(stayDrained)
+	defer wait.Stop()
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-wait.C:
+		return errLetGo
+	}
 }

@@ -18,7 +18,7 @@ func drainCommand(s *session) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "drain WORKER",
 		Short:   "Have a worker give away all its shards and take nothing new",
-		Long:    "Have a worker give away all its shards and take nothing new. It stays up, with nothing to do, until its pod is deleted or restarted.",
+		Long:    "Have a worker give away all its shards and take nothing new. It stays up, with nothing to do, until its pod is deleted; after five minutes it starts again as a new worker.",
 		Example: "  kubectl myelin drain demo-persister-6d5f-x2x9z",
 		Args:    exactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
