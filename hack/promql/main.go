@@ -1,6 +1,6 @@
 // Command promql reads Prometheus expressions, one a line, from its standard input, and prints for each, in a line of JSON,
 // the metrics that it names. An expression that Prometheus would refuse is an error. It is a module of its own, because the
-// parser comes with Prometheus.
+// parser comes with Prometheus. Its tests evaluate the alerts.
 package main
 
 import (
