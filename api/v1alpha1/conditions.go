@@ -18,6 +18,8 @@ const (
 	ConditionSecretsReady = "SecretsReady"
 	// ConditionWorkersReady: every role that a homeserver needs has a ready worker.
 	ConditionWorkersReady = "WorkersReady"
+	// ConditionRedisReachable: the worker that was asked last reaches Redis. Without it the homeserver goes on, slower.
+	ConditionRedisReachable = "RedisReachable"
 	// ConditionShardsClaimed: every shard is claimed by a live worker.
 	ConditionShardsClaimed = "ShardsClaimed"
 )
@@ -39,6 +41,11 @@ const (
 	ReasonSecretKeyMissing = "SecretKeyMissing"
 	// ReasonSecretForbidden: the operator's role does not let it read a Secret that is named.
 	ReasonSecretForbidden = "SecretForbidden"
+
+	// Redis.
+	ReasonRedisReachable            = "RedisReachable"
+	ReasonRedisUnreachable          = "RedisUnreachable"
+	ReasonRedisAuthenticationFailed = "RedisAuthenticationFailed"
 
 	// Workers and shards.
 	ReasonWorkersReady    = "WorkersReady"

@@ -208,3 +208,23 @@ func (s *space) versions() map[string]string {
 	}
 	return found
 }
+
+func TestTheStatusTellsOfRedis(t *testing.T) {
+	t.Parallel()
+	s := serving(t, claimedBy("demo-persister-0", 64))
+	for _, step := range []struct {
+		told   string
+		status metav1.ConditionStatus
+		reason string
+	}{
+		{admin.RedisReachable, "True", v1alpha1.ReasonRedisReachable},
+		{admin.RedisRefused, "False", v1alpha1.ReasonRedisAuthenticationFailed},
+		{admin.RedisUnreachable, "False", v1alpha1.ReasonRedisUnreachable},
+		{"", "Unknown", v1alpha1.ReasonStatusUnknown}, // a worker of a build before
+		{admin.RedisReachable, "True", v1alpha1.ReasonRedisReachable},
+	} {
+		s.data.set(func(d *dataPlane) { d.status.Redis = step.told })
+		s.condition(v1alpha1.ConditionRedisReachable, step.status, step.reason)
+	}
+	s.condition(v1alpha1.ConditionShardsClaimed, "True", v1alpha1.ReasonShardsClaimed)
+}

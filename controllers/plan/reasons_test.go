@@ -68,6 +68,10 @@ func verdicts() []plan.Verdict {
 	}
 	all = append(all, migrations...)
 
+	for _, told := range []string{"", admin.RedisReachable, admin.RedisRefused, admin.RedisUnreachable} {
+		v := plan.Redis(told)
+		add(&v)
+	}
 	roles := append([]v1alpha1.Role(nil), v1alpha1.RequiredRoles...)
 	workers := []plan.Verdict{
 		plan.Workers(nil), plan.Workers([]plan.PoolSeen{{Name: "p", Roles: roles}}), plan.Workers([]plan.PoolSeen{{Name: "p", Roles: roles, Ready: 1}}),

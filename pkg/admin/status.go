@@ -18,10 +18,19 @@ type Status struct {
 	Generation    int64  `json:"generation"`
 	SchemaVersion int    `json:"schema_version"`
 	// Horizon is the position up to which every committed row is visible.
-	Horizon int64    `json:"horizon"`
+	Horizon int64 `json:"horizon"`
+	// Redis is what the worker that answers sees of Redis: one of the constants below; empty from a build that does not tell.
+	Redis   string   `json:"redis,omitempty"`
 	Workers []Worker `json:"workers"`
 	Shards  []Shard  `json:"shards"`
 }
+
+// What a worker sees of Redis.
+const (
+	RedisReachable   = "reachable"
+	RedisRefused     = "refused" // it does not take the login
+	RedisUnreachable = "unreachable"
+)
 
 // The states of a Worker.
 const (

@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/myelin-hs/myelin/pkg/admin"
+	"github.com/myelin-hs/myelin/pkg/bus"
 	"github.com/myelin-hs/myelin/pkg/lease"
 	"github.com/myelin-hs/myelin/pkg/mxerr"
 	"github.com/myelin-hs/myelin/pkg/mxhttp"
@@ -27,6 +28,8 @@ type Options struct {
 	Pod   string
 	// Drain makes this worker give away what it owns; it returns at once.
 	Drain func()
+	// Redis says what is wrong with Redis; the error is bus.ErrRefused if it does not take the login.
+	Redis func(ctx context.Context) error
 	// Remote asks the worker at addr.
 	Remote func(addr string) *admin.Client
 }
@@ -103,8 +106,20 @@ func (a *API) status(w http.ResponseWriter, r *http.Request) error {
 			ID: l.Shard, Owner: l.Owner, OwnerPod: pods[l.Owner], Epoch: l.Epoch, Claimed: l.Claimed, Target: l.Target,
 		})
 	}
+	s.Redis = a.redis(r.Context())
 	mxhttp.WriteJSON(w, http.StatusOK, s)
 	return nil
+}
+
+func (a *API) redis(ctx context.Context) string {
+	switch err := a.o.Redis(ctx); {
+	case err == nil:
+		return admin.RedisReachable
+	case errors.Is(err, bus.ErrRefused):
+		return admin.RedisRefused
+	default:
+		return admin.RedisUnreachable
+	}
 }
 
 func endedWorker(x lease.Ended) admin.Worker {

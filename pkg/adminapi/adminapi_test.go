@@ -36,6 +36,7 @@ type worker struct {
 	*lease.Manager
 	handler http.Handler
 	drained chan struct{}
+	redis   *error // what is wrong with Redis
 }
 
 func join(t *testing.T, pool *pgxpool.Pool, pod string) worker {
@@ -50,9 +51,10 @@ func join(t *testing.T, pool *pgxpool.Pool, pod string) worker {
 		cancel()
 		require.NoError(t, <-done)
 	})
-	w := worker{Manager: m, drained: make(chan struct{}, 10)}
+	w := worker{Manager: m, drained: make(chan struct{}, 10), redis: new(error)}
 	w.handler = adminapi.New(adminapi.Options{
 		Pool: pool, Lease: m, Pod: pod, Drain: func() { w.drained <- struct{}{} },
+		Redis:  func(context.Context) error { return *w.redis },
 		Remote: func(addr string) *admin.Client { return admin.NewClient("http://"+addr, strings.Repeat("x", 32), nil) },
 	}).Handler()
 	return w

@@ -104,7 +104,7 @@ func (w *worker) finish(context.Context) error {
 	drained := make(chan struct{}, 1)
 	w.group.Add("drain", func(ctx context.Context) error { return w.drainOnDemand(ctx, drained) }, "leases")
 	api := adminapi.New(adminapi.Options{
-		Pool: w.pool, Lease: w.lease, Pod: w.cfg.PodName,
+		Pool: w.pool, Lease: w.lease, Pod: w.cfg.PodName, Redis: w.bus.Check,
 		Drain: func() {
 			select {
 			case drained <- struct{}{}:

@@ -8,6 +8,7 @@ package bus
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -32,6 +33,7 @@ type Bus struct {
 type transport interface {
 	publish(ctx context.Context, channel string, payload []byte) error
 	subscribe() stream
+	check(ctx context.Context) error
 	close() error
 }
 
@@ -40,6 +42,16 @@ type stream interface {
 	add(ctx context.Context, channels []string)
 	remove(ctx context.Context, channels []string)
 	run(ctx context.Context, message func(channel string, payload []byte), up, down func()) error
+}
+
+// ErrRefused is why Check fails if Redis does not take the login.
+var ErrRefused = errors.New("Redis does not take the login")
+
+// Check asks Redis for an answer. It says ErrRefused if there is one, and it is that this user may not.
+func (b *Bus) Check(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, publishTimeout)
+	defer cancel()
+	return b.transport.check(ctx)
 }
 
 // Close releases the connections.

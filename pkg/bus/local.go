@@ -49,6 +49,8 @@ func (l *local) subscribe() stream {
 	return &localStream{bus: l, channels: map[string]struct{}{}, queue: make(chan localMessage, localQueue)}
 }
 
+func (l *local) check(context.Context) error { return nil }
+
 func (l *local) close() error { return nil }
 
 func (s *localStream) add(_ context.Context, channels []string) {

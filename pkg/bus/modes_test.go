@@ -98,8 +98,14 @@ func TestAnotherPasswordIsTakenUpWithoutARestart(t *testing.T) {
 		require.NoError(t, admin.ClientKillByFilter(t.Context(), "TYPE", kind, "SKIPME", "yes").Err())
 	}
 	require.Eventually(t, func() bool { return b.PublishPoke(t.Context()) != nil }, time.Minute, 5*time.Millisecond, "the old one is refused")
+	require.ErrorIs(t, b.Check(t.Context()), bus.ErrRefused)
 	use("new")
 	await(t, b, ready)
+	require.NoError(t, b.Check(t.Context()))
+	server.Stop()
+	err := b.Check(t.Context())
+	require.Error(t, err)
+	require.NotErrorIs(t, err, bus.ErrRefused)
 }
 
 func TestRedisURIs(t *testing.T) {

@@ -76,6 +76,8 @@ const (
 // overRedis is Redis in one of its modes. ContextTimeoutEnabled is set, or publishTimeout would bound nothing.
 type overRedis struct {
 	client redis.UniversalClient
+	// checked is a channel to which nobody listens.
+	checked string
 	// lookAgain makes the client ask where the servers are; nil where it does so by itself.
 	lookAgain func(context.Context)
 	// through is the server that a channel's messages pass, so that they stay in order.
@@ -84,7 +86,7 @@ type overRedis struct {
 
 func newRedis(l location, o Options) *overRedis {
 	dial := dialer{tls: l.options.TLSConfig != nil, ca: o.CA}.dial
-	r := &overRedis{}
+	r := &overRedis{checked: o.Prefix + "check"}
 	switch l.mode {
 	case sentinel:
 		r.client = redis.NewFailoverClient(&redis.FailoverOptions{
@@ -129,6 +131,15 @@ func (r *overRedis) publish(ctx context.Context, channel string, payload []byte)
 func (r *overRedis) subscribe() stream {
 	// No connection until a channel is added.
 	return &redisStream{pubsub: r.client.Subscribe(context.Background()), lookAgain: r.lookAgain}
+}
+
+// check publishes, which is what workers have to be allowed: a user may be that may do nothing.
+func (r *overRedis) check(ctx context.Context) error {
+	err := r.publish(ctx, r.checked, nil)
+	if redis.IsAuthError(err) || redis.IsPermissionError(err) {
+		return fmt.Errorf("%w: %w", ErrRefused, err)
+	}
+	return err
 }
 
 func (r *overRedis) close() error { return r.client.Close() }
