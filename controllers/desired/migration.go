@@ -1,6 +1,9 @@
 package desired
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"strconv"
 
@@ -13,8 +16,37 @@ import (
 // Migration is the attempt-th Job that migrates the database and says whose it is. It is not retried by Kubernetes: the
 // operator makes the next attempt, because it may know by then that the secret has changed.
 func Migration(h Homeserver, attempt int, o Owner) *batchv1ac.JobApplyConfiguration {
+	pod := migrationPod(h)
 	name := fmt.Sprintf("%s-migrate-%s-%d", h.Name, h.Inputs, attempt)
 	l := merge(managed(h.Name), MigrationJobs(h.Name), labels.Set{LabelInputs: h.Inputs, LabelAttempt: strconv.Itoa(attempt)})
+	return batchv1ac.Job(name, h.Namespace).
+		WithLabels(l).
+		WithAnnotations(map[string]string{AnnotationPod: hashOf(pod)}).
+		WithOwnerReferences(o.reference()).
+		WithSpec(batchv1ac.JobSpec().
+			WithBackoffLimit(0).
+			WithActiveDeadlineSeconds(600).
+			WithTemplate(corev1ac.PodTemplateSpec().
+				WithLabels(labels.Set{labelName: appName, labelComponent: ComponentMigration}).
+				WithSpec(pod)))
+}
+
+// AnnotationPod of a migration Job is the hash of the pod that it was made with: a Job's pod cannot be changed.
+const AnnotationPod = "myelin.dev/pod"
+
+// MigrationPod is what AnnotationPod is of a Job that is made now.
+func MigrationPod(h Homeserver) string { return hashOf(migrationPod(h)) }
+
+func hashOf(pod *corev1ac.PodSpecApplyConfiguration) string {
+	text, err := json.Marshal(pod)
+	if err != nil {
+		panic(err) // strings, numbers and quantities always marshal
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:])[:10]
+}
+
+func migrationPod(h Homeserver) *corev1ac.PodSpecApplyConfiguration {
 	args := []string{
 		"migrate",
 		"--server-name=" + h.ServerName,
@@ -32,13 +64,5 @@ func Migration(h Homeserver, attempt int, o Owner) *batchv1ac.JobApplyConfigurat
 		WithContainers(container(h, files, nil, "migrate", args...).
 			WithResources(resources(Amounts(h.Migration.Resources.Requests), Amounts(h.Migration.Resources.Limits))))
 	place(pod, h.Migration.NodeSelector, h.Migration.Tolerations)
-	return batchv1ac.Job(name, h.Namespace).
-		WithLabels(l).
-		WithOwnerReferences(o.reference()).
-		WithSpec(batchv1ac.JobSpec().
-			WithBackoffLimit(0).
-			WithActiveDeadlineSeconds(600).
-			WithTemplate(corev1ac.PodTemplateSpec().
-				WithLabels(labels.Set{labelName: appName, labelComponent: ComponentMigration}).
-				WithSpec(pod)))
+	return pod
 }

@@ -135,7 +135,7 @@ func (c *Controller) lookAtJobs(ctx context.Context, d desired.Homeserver, s *se
 		return nil
 	}
 	s.current = newest.Name
-	s.newest = &plan.Attempt{Number: attempt(newest)}
+	s.newest = &plan.Attempt{Number: attempt(newest), Outdated: newest.Annotations[desired.AnnotationPod] != desired.MigrationPod(d)}
 	for _, cond := range newest.Status.Conditions {
 		if cond.Status == corev1.ConditionTrue && (cond.Type == batchv1.JobComplete || cond.Type == batchv1.JobFailed) {
 			s.newest.Finished, s.newest.Succeeded = true, cond.Type == batchv1.JobComplete

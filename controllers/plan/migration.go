@@ -12,7 +12,7 @@ import (
 	"github.com/myelin-hs/myelin/api/v1alpha1"
 )
 
-// Retries of a failed migration wait 10 s, 20 s, 40 s … and at most 5 minutes. A changed secret does not wait.
+// Retries of a failed migration wait 10 s, 20 s, 40 s … and at most 5 minutes. A changed spec or secret does not wait.
 const (
 	retryFirst = 10 * time.Second
 	retryMost  = 5 * time.Minute
@@ -54,6 +54,8 @@ type Attempt struct {
 	Finished   bool
 	Succeeded  bool
 	FinishedAt time.Time
+	// Outdated: a Job that was made now would have another pod, with other limits or on other nodes.
+	Outdated bool
 	// Result of a finished Job; nil if its pod is gone.
 	Result *Result
 	// Waiting says why the pod of an unfinished Job does not run; empty if it does or nothing is known.
@@ -93,6 +95,10 @@ func Migration(in MigrationSeen) MigrationDecision {
 		return MigrationDecision{Start: 1, After: watchRunning,
 			Ready: unknown(v1alpha1.ReasonMigrationRunning, "The migration Job verifies the database and brings its schema up to date: wait for it.")}
 	}
+	if !a.Finished && a.Outdated && a.Waiting != "" {
+		return MigrationDecision{Start: a.Number + 1, After: watchRunning,
+			Ready: unknown(v1alpha1.ReasonMigrationRunning, fmt.Sprintf("The migration Job, which did not start, is made anew, as the spec has changed: wait for it (attempt %d).", a.Number+1))}
+	}
 	if !a.Finished {
 		message := fmt.Sprintf("The migration Job verifies the database and brings its schema up to date: wait for it (attempt %d).", a.Number)
 		if a.Waiting != "" {
@@ -118,7 +124,7 @@ func Migration(in MigrationSeen) MigrationDecision {
 		r = Result{Reason: v1alpha1.ReasonMigrationFailed, Message: "The migration Job failed after it had reported success."}
 	}
 	decision := MigrationDecision{Ready: no(r.Reason, advice(r))}
-	if wait := a.FinishedAt.Add(backoff(a.Number)).Sub(in.Now); wait > 0 {
+	if wait := a.FinishedAt.Add(backoff(a.Number)).Sub(in.Now); wait > 0 && !a.Outdated {
 		decision.After = wait
 		return decision
 	}
