@@ -16,6 +16,7 @@ const (
 
 // HomeserverSpec is what a Matrix homeserver should be.
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.signingKeySecretRef) || has(self.signingKeySecretRef)",message="signingKeySecretRef cannot be removed: the operator would make another key, and other servers would take this one for a stranger; name the Secret that holds the present key"
+// +kubebuilder:validation:XValidation:rule="!has(self.ingress) || has(self.publicBaseURL)",message="publicBaseURL is required with ingress: it is what /.well-known/matrix tells clients and other servers"
 type HomeserverSpec struct {
 	// serverName is the Matrix server name: the part after the colon in user ids. It is in every event and signature, so it
 	// can never change.
@@ -84,6 +85,11 @@ type HomeserverSpec struct {
 	// +optional
 	// +kubebuilder:default=None
 	NetworkPolicy NetworkPolicyMode `json:"networkPolicy,omitempty"`
+
+	// ingress makes an Ingress in front of the gateways. None when left out: whoever wants another way makes it to the
+	// Service of the Homeserver's name.
+	// +optional
+	Ingress *Ingress `json:"ingress,omitempty"`
 
 	// shards is how many parts the rooms are spread over; a shard is written by one worker at a time, so this bounds the
 	// useful number of persisters.

@@ -5,6 +5,7 @@ package homeserver
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"io"
 	"time"
 
@@ -72,6 +73,7 @@ func Add(m manager.Manager, direct client.WithWatch, events *kubeevent.Recorder,
 		Owns(&batchv1.Job{}).
 		Owns(&corev1.Service{}).
 		Owns(&networkingv1.NetworkPolicy{}).
+		Owns(&networkingv1.Ingress{}).
 		Watches(&v1alpha1.WorkerPool{}, handler.EnqueueRequestsFromMapFunc(ofPool)).
 		Watches(&v1alpha1.EventPersisterShard{}, handler.EnqueueRequestsFromMapFunc(ofShard)).
 		WatchesRawSource(secrets.Source()).
@@ -117,11 +119,15 @@ func (c *Controller) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 			return ctrl.Result{}, err
 		}
 	}
+	var failed error // which holds nothing else up
+	if !paused {
+		failed = c.applyIngress(ctx, &hs, d, owner)
+	}
 	after := decided.migration.After
 	if decided.secrets.Reason == v1alpha1.ReasonSecretForbidden {
 		after = deniedRetry
 	}
-	return apply.Settle(ctrl.Result{RequeueAfter: after}, c.writeStatus(ctx, &hs, seen, decided))
+	return apply.Settle(ctrl.Result{RequeueAfter: after}, errors.Join(failed, c.writeStatus(ctx, &hs, seen, decided)))
 }
 
 func ofPool(_ context.Context, o client.Object) []ctrl.Request {

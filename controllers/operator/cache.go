@@ -36,6 +36,7 @@ func cacheOptions(namespaces []string) cache.Options {
 			&batchv1.Job{}:                  own,
 			&corev1.Service{}:               own,
 			&networkingv1.NetworkPolicy{}:   own,
+			&networkingv1.Ingress{}:         own,
 			&policyv1.PodDisruptionBudget{}: own,
 			&corev1.Pod{}:                   {Label: desired.Leaving()}, // of pods only those that are to be stopped
 		},
