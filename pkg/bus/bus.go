@@ -45,7 +45,7 @@ type stream interface {
 }
 
 // ErrRefused is why Check fails if Redis does not take the login.
-var ErrRefused = errors.New("Redis does not take the login")
+var ErrRefused = errors.New("the login is refused")
 
 // Check asks Redis for an answer. It says ErrRefused if there is one, and it is that this user may not.
 func (b *Bus) Check(ctx context.Context) error {
