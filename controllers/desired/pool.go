@@ -7,6 +7,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	appsv1ac "k8s.io/client-go/applyconfigurations/apps/v1"
@@ -129,12 +130,14 @@ func probe(path string) *corev1ac.ProbeApplyConfiguration {
 	return corev1ac.Probe().WithHTTPGet(corev1ac.HTTPGetAction().WithPath(path).WithPort(intstr.FromString("probes")))
 }
 
-// DisruptionBudget lets a node drain evict one worker of the pool at a time.
+// DisruptionBudget lets a node drain evict one worker of the pool at a time, and those that are not ready at any time: they
+// serve nothing, and would keep the node from being drained.
 func DisruptionBudget(p Pool, o Owner) *policyv1ac.PodDisruptionBudgetApplyConfiguration {
 	return policyv1ac.PodDisruptionBudget(p.Name, p.Homeserver.Namespace).
 		WithLabels(managed(p.Homeserver.Name)).
 		WithOwnerReferences(o.reference()).
 		WithSpec(policyv1ac.PodDisruptionBudgetSpec().
 			WithMaxUnavailable(intstr.FromInt32(1)).
+			WithUnhealthyPodEvictionPolicy(policyv1.AlwaysAllow).
 			WithSelector(metav1ac.LabelSelector().WithMatchLabels(PoolPods(p.Homeserver.Name, p.Name))))
 }
