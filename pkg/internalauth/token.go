@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/myelin-hs/myelin/pkg/id"
@@ -54,6 +55,11 @@ func (s *Signer) Sign(r *http.Request, body []byte, who Identity) {
 		encoding.EncodeToString(who.TokenHash),
 		encoding.EncodeToString([]byte(who.RequestID)),
 	}
+	s.set(r, body, fields)
+}
+
+// set sets the header to fields and the HMAC over them and the request.
+func (s *Signer) set(r *http.Request, body []byte, fields []string) {
 	fields = append(fields, encoding.EncodeToString(sum(s.key, r, body, fields)))
 	r.Header.Set(Header, strings.Join(fields, "."))
 }
@@ -62,6 +68,7 @@ func (s *Signer) Sign(r *http.Request, body []byte, who Identity) {
 type Verifier struct {
 	keys [][]byte
 	now  func() time.Time
+	told atomic.Pointer[time.Time] // when it was last logged that clocks differ
 }
 
 // NewVerifier makes a Verifier that accepts any of the credentials: while one is replaced, both are good.
@@ -87,11 +94,13 @@ func (v *Verifier) Verify(r *http.Request, body []byte) (Identity, error) {
 	if err != nil {
 		return Identity{}, fmt.Errorf("%w: malformed header", ErrRefused)
 	}
-	match := false
+	var match []byte
 	for _, key := range v.keys {
-		match = hmac.Equal(got, sum(key, r, body, fields[:6])) || match
+		if hmac.Equal(got, sum(key, r, body, fields[:6])) {
+			match = key
+		}
 	}
-	if !match {
+	if match == nil {
 		return Identity{}, fmt.Errorf("%w: the HMAC does not match; do the workers have the same credential?", ErrRefused)
 	}
 	// Only what the HMAC vouches for is looked at from here on.
@@ -99,8 +108,9 @@ func (v *Verifier) Verify(r *http.Request, body []byte) (Identity, error) {
 	if err != nil {
 		return Identity{}, fmt.Errorf("%w: malformed time", ErrRefused)
 	}
-	if age := v.now().Sub(time.UnixMilli(millis)); age.Abs() > Window {
-		return Identity{}, fmt.Errorf("%w: made %v ago, allowed are %v either way", ErrRefused, age, Window)
+	now := v.now()
+	if age := now.Sub(time.UnixMilli(millis)); age.Abs() > Window {
+		return Identity{}, &skew{age, vouch(match, fields[6], now.UnixMilli())}
 	}
 	var decoded [4][]byte
 	for i := range decoded {
