@@ -21,6 +21,18 @@ var clocks = []mutant{
 		pkg: "./pkg/internalauth", test: "TestAClockThatIsNotVouchedForIsNotBelieved",
 	},
 	{
+		name: "what nobody claims is taken back at once",
+		file: "pkg/lease/steer.go",
+		old:  "wait := m.timing.unclaimed - m.since(l.unclaimedSince)", new: "wait := -m.since(l.unclaimedSince)",
+		pkg: "./pkg/lease", test: "TestUnclaimedShardsAreTakenBack",
+	},
+	{
+		name: "a refused dial needs no time to be confirmed",
+		file: "pkg/lease/takeover.go",
+		old:  "if !m.sleep(ctx, m.timing.confirm-m.since(s.since)) {", new: "if !m.sleep(ctx, 0) {",
+		pkg: "./pkg/lease", test: "TestTakeoverAfterRefusedDials",
+	},
+	{
 		name: "a registration's tickets last by a worker's clock",
 		file: "pkg/auth/ticket.go",
 		old:  "return now, nil", new: "return time.Now(), nil",
