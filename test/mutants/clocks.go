@@ -22,8 +22,8 @@ var clocks = []mutant{
 	},
 	{
 		name: "what nobody claims is taken back at once",
-		file: "pkg/lease/steer.go",
-		old:  "wait := m.timing.unclaimed - m.since(l.unclaimedSince)", new: "wait := -m.since(l.unclaimedSince)",
+		file: "pkg/lease/options.go",
+		old:  "cmp.Or(t.unclaimed, 2*time.Second)", new: "cmp.Or(t.unclaimed, time.Millisecond)",
 		pkg: "./pkg/lease", test: "TestUnclaimedShardsAreTakenBack",
 	},
 	{
