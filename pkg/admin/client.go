@@ -31,7 +31,13 @@ func NewClient(base, credential string, h *http.Client) *Client {
 	if h == nil {
 		h = &http.Client{Timeout: 30 * time.Second}
 	}
-	return &Client{strings.TrimSuffix(base, "/"), internalauth.NewSigner(credential), h}
+	signer, transport := internalauth.NewSigner(credential), h.Transport
+	if transport == nil {
+		transport = http.DefaultTransport
+	}
+	patient := *h
+	patient.Transport = signer.Transport(transport)
+	return &Client{strings.TrimSuffix(base, "/"), signer, &patient}
 }
 
 // An Error is a refusal by the API.

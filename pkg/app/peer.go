@@ -36,7 +36,8 @@ type peer struct {
 
 func newPeer(signer *internalauth.Signer) *peer {
 	// No kept connections: a probe is about whether a dial succeeds.
-	return &peer{signer, &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: (&net.Dialer{}).DialContext}}}
+	dials := &http.Transport{DisableKeepAlives: true, DialContext: (&net.Dialer{}).DialContext}
+	return &peer{signer, &http.Client{Transport: signer.Transport(dials)}}
 }
 
 type probeAnswer struct {

@@ -229,7 +229,7 @@ func (w *worker) positions(context.Context) error {
 
 func (w *worker) routing(ctx context.Context) error {
 	alive := context.WithoutCancel(ctx)
-	w.forwarder = route.New(directory{w.lease}, route.Options{Sign: func(r *http.Request, body []byte) {
+	w.forwarder = route.New(directory{w.lease}, route.Options{Transport: w.signer.Transport(route.NewTransport()), Sign: func(r *http.Request, body []byte) {
 		who, _ := internalauth.IdentityFrom(r.Context())
 		w.signer.Sign(r, body, who)
 	}})

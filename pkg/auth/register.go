@@ -36,7 +36,10 @@ func (a *Auth) Register(ctx context.Context, r Register) (Session, error) {
 	if err != nil {
 		return Session{}, err
 	}
-	now := time.Now()
+	now, err := a.clock(ctx)
+	if err != nil {
+		return Session{}, err
+	}
 	var token Secret
 	if !again { // the token may have been used up the first time
 		if token, err = a.authenticate(ctx, r.Auth, now); err != nil {

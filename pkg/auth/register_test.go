@@ -182,7 +182,7 @@ func mac(secret string, parts ...string) string {
 func TestRegisterShared(t *testing.T) {
 	t.Parallel()
 	a, pool, _ := newAuth(t, Registration{SharedSecret: "s3cret"})
-	nonce, err := a.Nonce()
+	nonce, err := a.Nonce(t.Context())
 	require.NoError(t, err)
 
 	s, err := a.RegisterShared(t.Context(), RegisterShared{
@@ -219,7 +219,7 @@ func TestRegisterShared(t *testing.T) {
 	require.Equal(t, 2, count(t, pool, `SELECT count(*) FROM account`))
 
 	off, _, _ := newAuth(t, Registration{Mode: RegistrationOpen})
-	_, err = off.Nonce()
+	_, err = off.Nonce(t.Context())
 	require.True(t, mxerr.Is(err, mxerr.CodeUnknown))
 	_, err = off.RegisterShared(t.Context(), RegisterShared{
 		Nonce: nonce, Username: "x", Password: "pw", MAC: mac("", nonce, "x", "pw", "notadmin"),

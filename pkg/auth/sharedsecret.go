@@ -42,12 +42,16 @@ func (a *Auth) sharedSecretDisabled() error {
 }
 
 // Nonce returns a nonce for [Auth.RegisterShared] that is good for a minute. The error is 400 M_UNKNOWN where there is
-// no shared secret.
-func (a *Auth) Nonce() (string, error) {
+// no shared secret, or the database's.
+func (a *Auth) Nonce(ctx context.Context) (string, error) {
 	if err := a.sharedSecretDisabled(); err != nil {
 		return "", err
 	}
-	return a.tickets.issue(noncePurpose, time.Now(), nonceTTL), nil
+	now, err := a.clock(ctx)
+	if err != nil {
+		return "", err
+	}
+	return a.tickets.issue(noncePurpose, now, nonceTTL), nil
 }
 
 // RegisterShared makes an account, whatever the mode of registration is. A nonce can be used again while it is good:
@@ -71,7 +75,10 @@ func (a *Auth) RegisterShared(ctx context.Context, r RegisterShared) (Session, e
 	if len(r.DisplayName) > maxDisplayName {
 		return Session{}, mxerr.InvalidParam("The display name is longer than %d bytes", maxDisplayName)
 	}
-	now := time.Now()
+	now, err := a.clock(ctx)
+	if err != nil {
+		return Session{}, err
+	}
 	if !a.tickets.valid(noncePurpose, r.Nonce, now) {
 		return Session{}, mxerr.Unknown(http.StatusBadRequest, "Unrecognised nonce")
 	}

@@ -1,19 +1,30 @@
 package auth
 
 import (
+	"context"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
+	"fmt"
 	"slices"
 	"time"
 )
 
 // tickets are what a client brings back to show that it has been here: the session of a registration, the nonce of a
-// shared-secret one. They are signed and say when they end, so no worker has to remember them.
+// shared-secret one. They are signed and say when they end, so no worker has to remember them. That is by the database's
+// clock: who issues a ticket is seldom who gets it back, and their own clocks may differ.
 // One is signed by the oldest key, which all workers know, and good by any.
 type tickets struct{ keys func() [][]byte }
+
+// clock reads the database's clock.
+func (a *Auth) clock(ctx context.Context) (now time.Time, err error) {
+	if err := a.db.QueryRow(ctx, `SELECT clock_timestamp()`).Scan(&now); err != nil {
+		return now, fmt.Errorf("read the database's clock: %w", err)
+	}
+	return now, nil
+}
 
 const (
 	ticketExpiry = 8  // bytes: unix seconds

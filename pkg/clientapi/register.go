@@ -67,8 +67,8 @@ func (a *API) registrationTokenValidity(w http.ResponseWriter, r *http.Request) 
 }
 
 // registerNonce and registerShared are Synapse's "Shared-Secret Registration".
-func (a *API) registerNonce(w http.ResponseWriter, _ *http.Request) error {
-	nonce, err := a.auth.Nonce()
+func (a *API) registerNonce(w http.ResponseWriter, r *http.Request) error {
+	nonce, err := a.auth.Nonce(r.Context())
 	if err != nil {
 		return err
 	}

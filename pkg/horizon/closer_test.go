@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -192,12 +193,14 @@ func TestDeposedAnnouncerCannotMoveTheHorizon(t *testing.T) {
 func TestStuckBlockLosesItsBackend(t *testing.T) {
 	t.Parallel()
 	uri := pgtest.New(t)
+	pgtest.OwnClock(t, uri, time.Now())
 	c := newCloser(t, uri, 1)
 	slow, young := connect(t, uri), connect(t, uri)
 	tx, _ := openBlock(t, slow)
-	_, err := slow.Exec(t.Context(), `SELECT pg_sleep(extract(epoch FROM $1::interval))`, stuckAfter)
-	require.NoError(t, err)
 	other, _ := openBlock(t, young)
+	var began time.Time
+	require.NoError(t, tx.QueryRow(t.Context(), `SELECT now()`).Scan(&began))
+	require.NoError(t, pgtest.SetClock(t.Context(), c.conn, began.Add(stuckAfter+time.Microsecond)))
 	second := commitBlock(t, connect(t, uri))
 	require.Zero(t, c.must(t).P)
 

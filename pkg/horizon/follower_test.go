@@ -60,7 +60,7 @@ func TestAnnouncedBlocksReachFollowersInOrder(t *testing.T) {
 		want = append([]int64{before}, want...)
 	}
 	require.Equal(t, want, got)
-	require.True(t, f.Fresh())
+	require.Eventually(t, f.Fresh, patience, minSpacing)
 }
 
 func TestAnotherAnnouncerTakesOver(t *testing.T) {

@@ -130,7 +130,7 @@ func (c *Credentials) Text() string {
 }
 
 // Signer signs by all of them.
-func (c *Credentials) Signer() *Signer { return &Signer{c, time.Now} }
+func (c *Credentials) Signer() *Signer { return &Signer{credentials: c, now: time.Now} }
 
 // Verifier believes each of them.
-func (c *Credentials) Verifier() *Verifier { return &Verifier{c, time.Now} }
+func (c *Credentials) Verifier() *Verifier { return &Verifier{credentials: c, now: time.Now} }

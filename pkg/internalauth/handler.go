@@ -2,6 +2,7 @@ package internalauth
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -17,7 +18,7 @@ func (v *Verifier) Handler(next http.Handler, maxBody int64) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		// Do not read megabytes from someone who does not even have a header.
 		if r.Header.Get(Header) == "" {
-			refuse(w, r, ErrRefused)
+			v.refuse(w, r, ErrRefused)
 			return
 		}
 		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
@@ -27,7 +28,7 @@ func (v *Verifier) Handler(next http.Handler, maxBody int64) http.Handler {
 		}
 		who, err := v.Verify(r, body)
 		if err != nil {
-			refuse(w, r, err)
+			v.refuse(w, r, err)
 			return
 		}
 		r = r.WithContext(WithIdentity(r.Context(), who))
@@ -36,8 +37,14 @@ func (v *Verifier) Handler(next http.Handler, maxBody int64) http.Handler {
 	})
 }
 
-func refuse(w http.ResponseWriter, r *http.Request, err error) {
-	slog.WarnContext(r.Context(), "internal request refused", "from", r.RemoteAddr, "error", err)
+func (v *Verifier) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	late := (*skew)(nil)
+	if errors.As(err, &late) {
+		w.Header().Set(clockHeader, late.clock)
+	}
+	if late == nil || v.mayTell() {
+		slog.WarnContext(r.Context(), "internal request refused", "from", r.RemoteAddr, "error", err)
+	}
 	w.Header().Set(RefusedHeader, "1")
 	http.Error(w, "this port is for workers of this homeserver", http.StatusUnauthorized)
 }

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/myelin-hs/myelin/pkg/id"
@@ -47,6 +48,11 @@ func (s *Signer) Sign(r *http.Request, body []byte, who Identity) {
 		encoding.EncodeToString(who.TokenHash),
 		encoding.EncodeToString([]byte(who.RequestID)),
 	}
+	s.set(r, body, fields)
+}
+
+// set sets the header to fields and the HMACs over them and the request.
+func (s *Signer) set(r *http.Request, body []byte, fields []string) {
 	digest := sha256.Sum256(body)
 	var sums []string
 	for _, key := range s.credentials.Keys() {
@@ -59,6 +65,7 @@ func (s *Signer) Sign(r *http.Request, body []byte, who Identity) {
 type Verifier struct {
 	credentials *Credentials
 	now         func() time.Time
+	told        atomic.Pointer[time.Time] // when it was last logged that clocks differ
 }
 
 // NewVerifier makes a Verifier that accepts any of the credentials.
@@ -80,15 +87,17 @@ func (v *Verifier) Verify(r *http.Request, body []byte) (Identity, error) {
 	if len(sums) > 2*MaxCredentials {
 		return Identity{}, fmt.Errorf("%w: too many HMACs", ErrRefused)
 	}
-	match, digest := false, sha256.Sum256(body)
+	var match []byte // the key by which it is authentic
+	digest := sha256.Sum256(body)
 	for _, key := range v.credentials.Keys() {
 		want := sum(key, r, digest[:], fields[:6])
 		for _, text := range sums {
-			got, err := encoding.DecodeString(text)
-			match = err == nil && hmac.Equal(got, want) || match
+			if got, err := encoding.DecodeString(text); err == nil && hmac.Equal(got, want) {
+				match = key
+			}
 		}
 	}
-	if !match {
+	if match == nil {
 		return Identity{}, fmt.Errorf("%w: no HMAC matches; do the workers have the same credential?", ErrRefused)
 	}
 	// Only what the HMAC vouches for is looked at from here on.
@@ -96,8 +105,9 @@ func (v *Verifier) Verify(r *http.Request, body []byte) (Identity, error) {
 	if err != nil {
 		return Identity{}, fmt.Errorf("%w: malformed time", ErrRefused)
 	}
-	if age := v.now().Sub(time.UnixMilli(millis)); age.Abs() > Window {
-		return Identity{}, fmt.Errorf("%w: made %v ago, allowed are %v either way", ErrRefused, age, Window)
+	now := v.now()
+	if age := now.Sub(time.UnixMilli(millis)); age.Abs() > Window {
+		return Identity{}, &skew{age, vouch(match, fields[6], now.UnixMilli())}
 	}
 	var decoded [4][]byte
 	for i := range decoded {
@@ -112,7 +122,8 @@ func (v *Verifier) Verify(r *http.Request, body []byte) (Identity, error) {
 	return who, nil
 }
 
-// sum computes the HMAC of a request whose body has the digest. Each part is preceded by its length, so that no two requests give the same text.
+// sum computes the HMAC of a request whose body has the digest. Each part is preceded by its length, so that no two
+// requests give the same text.
 func sum(key []byte, r *http.Request, digest []byte, fields []string) []byte {
 	h := hmac.New(sha256.New, key)
 	var size [8]byte

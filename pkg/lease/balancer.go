@@ -13,7 +13,7 @@ import (
 // leadership is what this worker knows of who spreads the shards. Guarded by Manager.mu.
 type leadership struct {
 	worker  int64
-	expires time.Time // of the leader's term, by the local clock
+	expires time.Time // of the leader's term, by this worker's clock
 	tried   time.Time // when this worker last tried to lead or renewed
 
 	until    time.Time           // this worker leads until here
@@ -24,14 +24,14 @@ type leadership struct {
 }
 
 // seen takes in the leader's row as a heartbeat brought it.
-func (l *leadership) seen(row leaderRow) {
-	l.worker, l.expires = row.Worker, time.Now().Add(time.Duration(row.ExpiresMS)*time.Millisecond)
+func (l *leadership) seen(row leaderRow, now time.Time) {
+	l.worker, l.expires = row.Worker, now.Add(time.Duration(row.ExpiresMS)*time.Millisecond)
 }
 
 // lead says whether this worker is the balancer, and campaigns or renews where due. The leader's row only saves work:
 // two leaders would hinder, not harm each other, as all that they write is compared with the epoch and the target.
 func (m *Manager) lead(ctx context.Context) bool {
-	now := time.Now()
+	now := m.clock.Now()
 	m.mu.Lock()
 	_, alive := m.table.Load().Worker(m.leader.worker)
 	leading := now.Before(m.leader.until)
@@ -44,7 +44,7 @@ func (m *Manager) lead(ctx context.Context) bool {
 	if !due {
 		return leading
 	}
-	tctx, cancel := context.WithTimeout(ctx, m.timing.statement)
+	tctx, cancel := m.clock.Bound(ctx, m.timing.statement)
 	defer cancel()
 	term, err := m.rows.lead(tctx)
 	if err != nil {
@@ -86,7 +86,7 @@ func (m *Manager) aim(ctx context.Context, t *Table, aims []handover) error {
 	if len(aims) == 0 {
 		return nil
 	}
-	tctx, cancel := context.WithTimeout(ctx, m.timing.statement)
+	tctx, cancel := m.clock.Bound(ctx, m.timing.statement)
 	defer cancel()
 	aimed, err := m.rows.aim(tctx, aims, false, 0)
 	if err != nil {
@@ -116,14 +116,14 @@ func (m *Manager) shun(worker int64) {
 	if m.leader.shunned == nil {
 		m.leader.shunned = map[int64]time.Time{}
 	}
-	m.leader.shunned[worker] = time.Now().Add(m.timing.shun)
+	m.leader.shunned[worker] = m.clock.Now().Add(m.timing.shun)
 }
 
 func (m *Manager) unshunned(workers []int64) []int64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for w, until := range m.leader.shunned {
-		if time.Now().After(until) {
+		if m.clock.Now().After(until) {
 			delete(m.leader.shunned, w)
 		}
 	}
@@ -134,7 +134,7 @@ func (m *Manager) unshunned(workers []int64) []int64 {
 func (m *Manager) watch(backlog int) time.Duration {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	l, now := &m.leader, time.Now()
+	l, now := &m.leader, m.clock.Now()
 	if backlog != l.backlog {
 		l.backlog, l.progress = backlog, now
 	}
@@ -146,15 +146,15 @@ func (m *Manager) watch(backlog int) time.Duration {
 
 func (m *Manager) pruneDead(ctx context.Context) {
 	m.mu.Lock()
-	due := time.Since(m.leader.pruned) > m.timing.pruneEvery
+	due := m.since(m.leader.pruned) > m.timing.pruneEvery
 	if due {
-		m.leader.pruned = time.Now()
+		m.leader.pruned = m.clock.Now()
 	}
 	m.mu.Unlock()
 	if !due {
 		return
 	}
-	tctx, cancel := context.WithTimeout(ctx, m.timing.statement)
+	tctx, cancel := m.clock.Bound(ctx, m.timing.statement)
 	defer cancel()
 	if err := m.rows.prune(tctx); err != nil {
 		m.logUnlessDone(ctx, "could not prune", err)

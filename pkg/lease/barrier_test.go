@@ -86,10 +86,8 @@ func TestAPromotedStandbyThatLagged(t *testing.T) {
 	t.Parallel()
 	p := newPair(t)
 	c := clusterAt(t, p.uri)
-	tm := quick
-	tm.ttl = 20 * time.Second // the crash and the promotion take their time
-	a, b := c.join("a", tm), c.join("b", tm)
-	g := c.join("g", tm, "gateway")
+	a, b := c.join("a", timing{}), c.join("b", timing{})
+	g := c.join("g", timing{}, "gateway")
 	c.eventually("even", func() bool { return c.settled(a, b) })
 	require.EqualValues(t, 1, a.Generation())
 
@@ -108,7 +106,7 @@ func TestAPromotedStandbyThatLagged(t *testing.T) {
 		block, err = c.begin(1)
 		require.NoError(t, err)
 	}
-	passing := c.join("passing", tm, "gateway")
+	passing := c.join("passing", timing{}, "gateway")
 	passing.stop()
 
 	from := c.seen()
@@ -129,7 +127,7 @@ func TestAPromotedStandbyThatLagged(t *testing.T) {
 	require.ErrorContains(t, err, "MX002")
 	_, err = c.block("lane", a.ID(), shard, lost)
 	require.ErrorContains(t, err, "MX001")
-	require.Greater(t, c.join("next", tm, "gateway").ID(), passing.ID(), "an id is never used again")
+	require.Greater(t, c.join("next", timing{}, "gateway").ID(), passing.ID(), "an id is never used again")
 
 	calls := c.history(from, shard)
 	reset := -1
@@ -187,15 +185,14 @@ func TestACrashedServerThatComesBackNeedsNoBarrier(t *testing.T) {
 	t.Parallel()
 	p := newPair(t)
 	c := clusterAt(t, p.primary.URI("postgres"))
-	tm := quick
-	tm.ttl = 20 * time.Second
-	a := c.join("a", tm)
+	a := c.join("a", timing{})
 	c.eventually("all", func() bool { return c.settled(a) })
 	_, epoch, _ := c.owner(3)
 	from := c.seen()
 	require.NoError(t, p.primary.Crash())
 	require.NoError(t, p.primary.Restart(t.Context()))
 	c.db.Reset()
+	c.pass(2 * time.Second) // so its heart notices
 	c.eventually("it goes on, and claims again what was lost", func() bool { return c.settled(a) })
 	require.NoError(t, a.Refresh(t.Context()))
 	require.EqualValues(t, 1, a.Generation())
@@ -216,7 +213,7 @@ func TestARestoredBackupIsToldByMemory(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c := newCluster(t)
-			a, b := c.join("a", quick), c.join("b", quick)
+			a, b := c.join("a", timing{}), c.join("b", timing{})
 			c.eventually("even", func() bool { return c.settled(a, b) })
 			c.exec(`DROP TRIGGER audit ON shard_lease`)
 			c.exec(restore)
@@ -264,10 +261,10 @@ func TestABarrierIsNeverForAnotherDatabase(t *testing.T) {
 	require.ErrorIs(t, err, errOtherDatabase)
 	require.Equal(t, 1, c.count(`SELECT generation FROM cluster_state`))
 
-	a := c.join("a", quick)
+	a := c.join("a", timing{})
 	c.eventually("all", func() bool { return c.settled(a) })
 	c.exec(`UPDATE cluster_state SET database_id = gen_random_uuid(), generation = 0`)
-	require.ErrorIs(t, <-a.err, errOtherDatabase)
+	require.ErrorIs(t, a.end(), errOtherDatabase)
 	require.Equal(t, 0, c.count(`SELECT generation FROM cluster_state`))
 }
 
@@ -275,7 +272,7 @@ func TestABarrierIsNeverForAnotherDatabase(t *testing.T) {
 func TestABarrierThatSomebodyElseBegan(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
-	r := rows{pool: c.db, timing: quick.withDefaults()}
+	r := rows{pool: c.db, timing: timing{}.withDefaults(), clock: machineClock{}}
 	var id string
 	require.NoError(t, c.db.QueryRow(t.Context(), `SELECT database_id::text FROM cluster_state`).Scan(&id))
 	c.exec(`UPDATE cluster_state SET timeline = 'other'`)
@@ -314,7 +311,7 @@ func TestABarrierWaitsForBlocksInFlight(t *testing.T) {
 	tx, err := c.block("lane", a.ID(), 3, epoch)
 	require.NoError(t, err)
 	a.stop()
-	r := rows{pool: c.db, timing: quick.withDefaults()}
+	r := rows{pool: c.db, timing: timing{}.withDefaults(), clock: machineClock{}}
 	var id string
 	require.NoError(t, c.db.QueryRow(t.Context(), `SELECT database_id::text FROM cluster_state`).Scan(&id))
 	done := make(chan error, 1)

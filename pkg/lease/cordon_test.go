@@ -29,7 +29,7 @@ func (c *cluster) has(counts []int, nodes ...*node) func() bool {
 func TestACordonedWorkerKeepsItsShardsAndGetsNoOthers(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
-	a, b := c.join("a", quick), c.join("b", quick)
+	a, b := c.join("a", timing{}), c.join("b", timing{})
 	c.eventually("even", func() bool { return c.settled(a, b) })
 	require.NoError(t, b.Cordon(t.Context(), a.ID(), true))
 	c.eventually("all know", func() bool {
@@ -39,17 +39,17 @@ func TestACordonedWorkerKeepsItsShardsAndGetsNoOthers(t *testing.T) {
 	})
 	c.exec(`TRUNCATE audit`)
 
-	d := c.join("d", quick)
+	d := c.join("d", timing{})
 	c.eventually("the others share the rest", c.has([]int{32, 16, 16}, a, b, d))
 	b.kill()
 	c.eventually("d inherits", c.has([]int{32, 32}, a, d))
-	e := c.join("e", quick)
+	e := c.join("e", timing{})
 	c.eventually("e gets half of the rest", c.has([]int{32, 16, 16}, a, d, e))
 	require.NoError(t, d.Drain(t.Context()))
 	c.eventually("e inherits", c.has([]int{32, 32}, a, e))
 	require.Zero(t, c.count(`SELECT count(*) FROM audit WHERE $1 IN (old_owner, new_owner)`, a.ID()), "a lost or got none")
 
-	f := c.join("f", quick)
+	f := c.join("f", timing{})
 	c.eventually("f gets half of the rest", c.has([]int{32, 16, 16}, a, e, f))
 	require.NoError(t, a.Cordon(t.Context(), a.ID(), false))
 	c.eventually("even", func() bool { return c.settled(a, e, f) })
@@ -59,7 +59,7 @@ func TestACordonedWorkerKeepsItsShardsAndGetsNoOthers(t *testing.T) {
 func TestACordonedWorkerDrains(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
-	a, b := c.join("a", quick), c.join("b", quick)
+	a, b := c.join("a", timing{}), c.join("b", timing{})
 	c.eventually("even", func() bool { return c.settled(a, b) })
 	require.NoError(t, a.Cordon(t.Context(), a.ID(), true))
 	require.NoError(t, a.Drain(t.Context()))
@@ -76,7 +76,7 @@ func TestCordonedWorkersServeWhereNobodyElseIs(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c := newCluster(t)
-			a, b := c.join("a", quick), c.join("b", quick)
+			a, b := c.join("a", timing{}), c.join("b", timing{})
 			c.eventually("even", func() bool { return c.settled(a, b) })
 			require.NoError(t, b.Cordon(t.Context(), b.ID(), true))
 			require.NoError(t, a.Refresh(t.Context()))
@@ -89,8 +89,8 @@ func TestCordonedWorkersServeWhereNobodyElseIs(t *testing.T) {
 func TestNothingIsMovedToACordonedWorker(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
-	a, b := c.join("a", quick), c.join("b", quick)
-	g := c.join("g", quick, "gateway")
+	a, b := c.join("a", timing{}), c.join("b", timing{})
+	g := c.join("g", timing{}, "gateway")
 	c.eventually("even", func() bool { return c.settled(a, b) })
 	s := -1
 	for held := range a.Held() {
@@ -115,17 +115,18 @@ func TestNothingIsMovedToACordonedWorker(t *testing.T) {
 	}
 }
 
-// The heartbeats of this test are so rare that only a nudge makes anybody look.
+// So soon after the last heartbeat only a nudge makes anybody look.
 func TestRebalanceMakesTheBalancerLook(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
-	rare := timing{heartbeat: time.Hour, ttl: 4 * time.Hour, fence: 3 * time.Hour, leaderTTL: 4 * time.Hour}
-	g := c.join("g", rare, "gateway")
+	g := c.join("g", timing{}, "gateway")
 	c.eventually("g leads", func() bool { return c.count(`SELECT count(*) FROM leader WHERE worker_id = $1`, g.ID()) == 1 })
-	p := c.join("p", rare)
+	p := c.join("p", timing{})
 	before := g.beaten.Load()
 	leader, err := p.Rebalance(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, g.ID(), leader)
+	began := c.clock.Now()
 	c.eventually("g has looked", func() bool { return g.beaten.Load() > before })
+	require.Less(t, c.clock.Now().Sub(began), g.timing.heartbeat/2)
 }

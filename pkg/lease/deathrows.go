@@ -73,7 +73,7 @@ SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
 	const owned = `
 SELECT shard_id, owner FROM shard_lease WHERE space = $1 AND owner = $2 ORDER BY shard_id FOR UPDATE`
 
-	asked := time.Now()
+	asked := r.clock.Now()
 	var placed []Lease
 	err := pgx.BeginFunc(ctx, r.pool, func(tx pgx.Tx) error {
 		if why.weak() {
@@ -82,7 +82,7 @@ SELECT shard_id, owner FROM shard_lease WHERE space = $1 AND owner = $2 ORDER BY
 			}
 		}
 		var one int
-		err := tx.QueryRow(ctx, suspect, worker, r.me, why.sql(), ms(r.timing.ttl), ms(since+time.Since(asked)), ApplicationName(worker),
+		err := tx.QueryRow(ctx, suspect, worker, r.me, why.sql(), ms(r.timing.ttl), ms(since+r.clock.Now().Sub(asked)), ApplicationName(worker),
 			RolePersister).Scan(&one)
 		if errors.Is(err, pgx.ErrNoRows) {
 			return errNotSuspect

@@ -10,11 +10,11 @@ import (
 // and returns when it owns nothing and its row says that it is gone. Run must be running, and goes on: what it knows of
 // the others stays fresh, for requests that are still to be sent on. On an error (ctx ended) the worker goes on leaving.
 func (m *Manager) Drain(ctx context.Context) error {
-	began := time.Now()
+	began := m.clock.Now()
 	if err := m.drain(ctx); err != nil {
 		return fmt.Errorf("drain: %w", err)
 	}
-	m.log.Info("drained", "seconds", time.Since(began).Seconds())
+	m.log.Info("drained", "seconds", m.since(began).Seconds())
 	return nil
 }
 
@@ -25,7 +25,7 @@ func (m *Manager) drain(ctx context.Context) error {
 			break
 		}
 		m.logUnlessDone(ctx, "could not start to leave", err)
-		if !sleep(ctx, 100*time.Millisecond) {
+		if !m.sleep(ctx, 100*time.Millisecond) {
 			return err
 		}
 	}
@@ -48,10 +48,10 @@ func (m *Manager) drain(ctx context.Context) error {
 			m.logUnlessDone(ctx, "could not leave yet", err)
 		}
 		m.wake()
-		wait := time.NewTimer(50 * time.Millisecond)
+		wait := m.clock.Timer(50 * time.Millisecond)
 		select {
 		case <-changed:
-		case <-wait.C:
+		case <-wait.C():
 		case <-ctx.Done():
 			wait.Stop()
 			return ctx.Err()

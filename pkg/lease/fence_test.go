@@ -10,7 +10,7 @@ import (
 
 // alone is a Manager without a database that holds shard 3 at epoch 7. Its clock is the test's.
 func alone() *Manager {
-	m := &Manager{start: time.Now(), timing: timing{}.withDefaults()}
+	m := &Manager{start: time.Now(), clock: machineClock{}, timing: timing{}.withDefaults()}
 	m.table.Store(&Table{changed: make(chan struct{})})
 	m.held.Store(&map[int]int64{3: 7})
 	return m

@@ -71,7 +71,7 @@ func (m *Manager) barrier(ctx context.Context) error {
 	m.mu.Lock()
 	had, back := m.life, m.back
 	m.mu.Unlock()
-	tctx, cancel := context.WithTimeout(ctx, 5*m.timing.statement)
+	tctx, cancel := m.clock.Bound(ctx, 5*m.timing.statement)
 	defer cancel()
 	began, err := m.rows.barrier(tctx, had, back)
 	if err != nil {
@@ -118,7 +118,7 @@ func (m *Manager) enroll(ctx context.Context) error {
 		if err := m.barrier(ctx); err != nil {
 			return err
 		}
-		if !sleep(ctx, 10*time.Millisecond) {
+		if !m.sleep(ctx, 10*time.Millisecond) {
 			return ctx.Err()
 		}
 	}

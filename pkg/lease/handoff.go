@@ -71,11 +71,11 @@ func (m *Manager) inheritors(t *Table) map[int]int64 {
 func (m *Manager) mayGive(shard int) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.busy[shard] == 0 && time.Now().After(m.retry[shard])
+	return m.busy[shard] == 0 && m.clock.Now().After(m.retry[shard])
 }
 
 func (m *Manager) unaim(ctx context.Context, shard int, target int64) {
-	tctx, cancel := context.WithTimeout(ctx, m.timing.statement)
+	tctx, cancel := m.clock.Bound(ctx, m.timing.statement)
 	defer cancel()
 	if err := m.rows.unaim(tctx, shard, target); err != nil {
 		m.logUnlessDone(ctx, "could not clear a target", err)
@@ -94,12 +94,12 @@ func (m *Manager) unaim(ctx context.Context, shard int, target int64) {
 //
 // A shard that was given to this worker and not claimed yet is passed on without the holder.
 func (m *Manager) handoff(ctx context.Context, l Lease, to int64) {
-	began := time.Now()
+	began := m.clock.Now()
 	epoch := l.Epoch
 	_, held := (*m.held.Load())[l.Shard]
 	if held {
 		m.warm(ctx, l.Shard, to)
-		qctx, cancel := context.WithTimeout(ctx, m.timing.quiesce)
+		qctx, cancel := m.clock.Bound(ctx, m.timing.quiesce)
 		err := m.holder.Quiesce(qctx, l.Shard)
 		cancel()
 		if err != nil {
@@ -132,7 +132,7 @@ func (m *Manager) handoff(ctx context.Context, l Lease, to int64) {
 			m.nudge(to)
 		}
 		m.metrics.handoffs.WithLabelValues("moved").Inc()
-		m.metrics.handoffSeconds.Observe(time.Since(began).Seconds())
+		m.metrics.handoffSeconds.Observe(m.since(began).Seconds())
 	case t.err != nil:
 		m.logUnlessDone(ctx, "the outcome of a transfer is unknown", fmt.Errorf("shard %d: %w", l.Shard, t.err))
 		m.fail(l.Shard, "unknown")
@@ -163,7 +163,7 @@ func (m *Manager) afterUnknown(ctx context.Context, shard int, epoch int64) {
 // afterRefused reads the row to see why a transfer wrote nothing.
 func (m *Manager) afterRefused(ctx context.Context, l Lease, epoch, to int64, held bool) {
 	for m.Refresh(ctx) != nil {
-		if !sleep(ctx, 100*time.Millisecond) {
+		if !m.sleep(ctx, 100*time.Millisecond) {
 			return
 		}
 	}
@@ -181,7 +181,7 @@ func (m *Manager) afterRefused(ctx context.Context, l Lease, epoch, to int64, he
 		m.unaim(ctx, l.Shard, to)
 	}
 	m.mu.Lock()
-	m.retry[l.Shard] = time.Now().Add(50 * time.Millisecond)
+	m.retry[l.Shard] = m.clock.Now().Add(50 * time.Millisecond)
 	m.mu.Unlock()
 	if held {
 		m.resume(l.Shard)
@@ -193,7 +193,7 @@ func (m *Manager) fail(shard int, why string) {
 	m.metrics.handoffs.WithLabelValues(why).Inc()
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.retry[shard] = time.Now().Add(m.timing.heartbeat / 2)
+	m.retry[shard] = m.clock.Now().Add(m.timing.heartbeat / 2)
 }
 
 // resume lets the holder go on with a quiesced shard.
@@ -222,7 +222,7 @@ func (m *Manager) transferLoop(ctx context.Context) {
 		for i, t := range batch {
 			hs[i] = t.handover
 		}
-		tctx, cancel := context.WithTimeout(ctx, 2*m.timing.statement)
+		tctx, cancel := m.clock.Bound(ctx, 2*m.timing.statement)
 		epochs, err := m.rows.transfer(tctx, hs)
 		cancel()
 		var moved []Lease
@@ -231,7 +231,7 @@ func (m *Manager) transferLoop(ctx context.Context) {
 				continue
 			}
 			if t.epoch, t.moved = epochs[t.shard]; t.moved {
-				moved = append(moved, Lease{Shard: t.shard, Owner: t.to, Epoch: t.epoch, unclaimedSince: time.Now()})
+				moved = append(moved, Lease{Shard: t.shard, Owner: t.to, Epoch: t.epoch, unclaimedSince: m.clock.Now()})
 			}
 		}
 		m.learn(moved)

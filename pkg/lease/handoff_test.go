@@ -16,8 +16,8 @@ import (
 func TestPlannedMove(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
-	a, b := c.join("a", quick), c.join("b", quick)
-	g := c.join("g", quick, "gateway")
+	a, b := c.join("a", timing{}), c.join("b", timing{})
+	g := c.join("g", timing{}, "gateway")
 	c.eventually("even", func() bool { return c.settled(a, b) })
 	shard := -1
 	for s := range a.Held() {
@@ -44,7 +44,7 @@ func TestPlannedMove(t *testing.T) {
 func TestMoveToAnyOther(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
-	a, b := c.join("a", quick), c.join("b", quick)
+	a, b := c.join("a", timing{}), c.join("b", timing{})
 	c.eventually("even", func() bool { return c.settled(a, b) })
 	owner := a.Table().Lease(5).Owner
 	moved, err := a.Move(t.Context(), 5, 0)
@@ -56,8 +56,8 @@ func TestMoveToAnyOther(t *testing.T) {
 func TestMovesThatMakeNoSense(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
-	a := c.join("a", quick)
-	g := c.join("g", quick, "gateway")
+	a := c.join("a", timing{})
+	g := c.join("g", timing{}, "gateway")
 	c.eventually("all", func() bool { return c.settled(a) })
 	_, err := g.Move(t.Context(), 3, g.ID())
 	require.ErrorIs(t, err, ErrUnfit, "a gateway")
@@ -75,7 +75,7 @@ func TestMovesThatMakeNoSense(t *testing.T) {
 func TestFailedQuiescenceGoesOnServing(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
-	a := c.join("a", quick)
+	a := c.join("a", timing{})
 	c.eventually("all", func() bool { return c.settled(a) })
 	failed := make(chan struct{})
 	tries := 0
@@ -90,7 +90,7 @@ func TestFailedQuiescenceGoesOnServing(t *testing.T) {
 		return nil
 	})
 	from := c.seen()
-	b := c.join("b", quick)
+	b := c.join("b", timing{})
 	_, err := a.Move(t.Context(), 9, b.ID())
 	require.NoError(t, err, "the second try succeeds")
 	<-failed
@@ -104,7 +104,7 @@ func TestFailedQuiescenceGoesOnServing(t *testing.T) {
 func TestDestinationGoneWhileQuiescing(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
-	a := c.join("a", quick)
+	a := c.join("a", timing{})
 	c.eventually("all", func() bool { return c.settled(a) })
 	var quiesced sync.Map // shards
 	a.onQuiesce(func(ctx context.Context, shard int) error {
@@ -133,7 +133,7 @@ func TestDestinationGoneWhileQuiescing(t *testing.T) {
 func TestAMoveThatTakesTooLongSaysSo(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
-	a, b := c.join("a", quick), c.join("b", quick)
+	a, b := c.join("a", timing{}), c.join("b", timing{})
 	c.eventually("even", func() bool { return c.settled(a, b) })
 	ctx, cancel := context.WithCancel(t.Context())
 	a.onQuiesce(func(ctx context.Context, _ int) error {
@@ -152,7 +152,7 @@ func TestAMoveThatTakesTooLongSaysSo(t *testing.T) {
 func TestAMoveIsNotInsistedOn(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
-	a, b := c.join("a", quick), c.join("b", quick)
+	a, b := c.join("a", timing{}), c.join("b", timing{})
 	c.eventually("even", func() bool { return c.settled(a, b) })
 	for shard, epoch := range a.Held() {
 		c.exec(fmt.Sprintf(`
@@ -172,26 +172,22 @@ func TestAMoveIsNotInsistedOn(t *testing.T) {
 func TestUnclaimedShardsAreTakenBack(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
-	tm := quick
-	tm.unclaimed = 500 * time.Millisecond
-	a := c.join("a", tm)
+	a := c.join("a", timing{})
 	c.eventually("all", func() bool { return c.settled(a) })
 	// It heartbeats, as far as anybody can tell, but never claims.
 	c.exec(`INSERT INTO worker (pod, addr, pool, roles, protocol, state, expires_at)
 		VALUES ('sleeper', 'sleeper:1', 'p', '{persister}', 1, 1, clock_timestamp() + interval '1 hour')`)
 	c.eventually("the balancer gives to it", func() bool { return a.serves() < 64 })
-	gave := time.Now()
+	gave := c.clock.Now()
 	c.eventually("a has all again", func() bool { return c.settled(a) })
-	require.Greater(t, time.Since(gave), 200*time.Millisecond, "not before it had its time")
+	require.Greater(t, c.clock.Now().Sub(gave), 1500*time.Millisecond, "not before it had its time")
 	require.NotZero(t, c.count(`SELECT count(*) FROM audit WHERE new_owner <> $1`, a.ID()))
 }
 
 func TestUnknownOutcomeOfATransfer(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
-	tm := quick
-	tm.statement = 150 * time.Millisecond
-	a := c.join("a", tm)
+	a := c.join("a", timing{statement: 250 * time.Millisecond})
 	c.eventually("all", func() bool { return c.settled(a) })
 	_, epoch, _ := c.owner(9)
 	// A block that takes long keeps the transfer from being written until its sender has given it up.
@@ -207,13 +203,22 @@ func TestUnknownOutcomeOfATransfer(t *testing.T) {
 		}
 		return nil
 	})
-	b := c.join("b", tm)
-	go func() { _, _ = a.Move(t.Context(), 9, b.ID()) }()
-	tx := <-block
+	b := c.join("b", timing{})
+	a.hangs.Store(true)
+	go func() { _, _ = a.Manager.Move(t.Context(), 9, b.ID()) }()
+	var tx pgx.Tx
+	c.eventually("the block is open", func() bool {
+		select {
+		case tx = <-block:
+		default:
+		}
+		return tx != nil
+	})
 	c.eventually("the epoch is being raised", func() bool { return c.waiting("%epoch = s.epoch + 1 FROM l%") > 0 })
 	c.eventually("the others move on meanwhile", func() bool { return b.serves() > 20 })
 	require.NotContains(t, b.Held(), 9)
 	require.NoError(t, tx.Commit(t.Context()))
+	a.hangs.Store(false)
 	c.eventually("everything is served once", func() bool { return c.settled(a, b) })
 	_, now, _ := c.owner(9)
 	require.Greater(t, now, epoch)
@@ -222,7 +227,7 @@ func TestUnknownOutcomeOfATransfer(t *testing.T) {
 func TestRaiseSettlesWhatIsInFlight(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
-	a := c.join("a", quick)
+	a := c.join("a", timing{})
 	c.eventually("all", func() bool { return c.settled(a) })
 	_, epoch, _ := c.owner(9)
 	tx, err := c.block("lost", a.ID(), 9, epoch)

@@ -46,12 +46,12 @@ func (m *Manager) beatLoop(ctx context.Context) error {
 		}
 	}
 	defer drop()
-	tick := time.NewTicker(m.timing.heartbeat)
+	tick := m.clock.Timer(m.timing.heartbeat)
 	defer tick.Stop()
 	failing := false
 	for {
 		err := func() (err error) {
-			tctx, cancel := context.WithTimeout(ctx, m.timing.statement)
+			tctx, cancel := m.clock.Bound(ctx, m.timing.statement)
 			defer cancel()
 			if conn == nil {
 				if conn, err = m.rows.pool.Acquire(tctx); err != nil {
@@ -68,7 +68,7 @@ func (m *Manager) beatLoop(ctx context.Context) error {
 			if err = m.barrier(ctx); err == nil {
 				drop()
 				m.steady.Store(m.elapsed())
-				if !sleep(ctx, 10*time.Millisecond) {
+				if !m.sleep(ctx, 10*time.Millisecond) {
 					return nil
 				}
 				continue
@@ -85,7 +85,7 @@ func (m *Manager) beatLoop(ctx context.Context) error {
 				m.log.Warn("the heartbeat fails", "error", err)
 			}
 			failing = true
-			if !sleep(ctx, 100*time.Millisecond) {
+			if !m.sleep(ctx, 100*time.Millisecond) {
 				return nil
 			}
 			continue
@@ -98,7 +98,7 @@ func (m *Manager) beatLoop(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-tick.C:
+		case <-tick.C():
 		case <-m.kicked:
 		}
 	}
@@ -136,8 +136,8 @@ func (m *Manager) beat(ctx context.Context, conn *pgxpool.Conn) (err error) {
 		m.mu.Unlock()
 		return fmt.Errorf("heartbeat: %w", err)
 	}
-	clock := reading{a.clock, sent, m.elapsed()}
-	m.metrics.beatSeconds.Observe(time.Duration(clock.received - sent).Seconds())
+	shown := reading{a.clock, sent, m.elapsed()}
+	m.metrics.beatSeconds.Observe(time.Duration(shown.received - sent).Seconds())
 	if a.state == Dead && !m.left.Load() {
 		m.fence.Store(0)
 		return ErrDeclaredDead
@@ -149,12 +149,12 @@ func (m *Manager) beat(ctx context.Context, conn *pgxpool.Conn) (err error) {
 		}
 	}
 	m.mu.Lock()
-	leapt := m.clock.leapt(clock)
+	leapt := m.lastRead.leapt(shown)
 	if leapt { // before anybody sees who looks dead by it
-		m.steady.Store(clock.received)
+		m.steady.Store(shown.received)
 	}
-	m.digests, m.life, m.clock = a.digests, a.life, clock
-	m.leader.seen(a.leader)
+	m.digests, m.life, m.lastRead = a.digests, a.life, shown
+	m.leader.seen(a.leader, m.clock.Now())
 	m.adoptMap(rooms)
 	if a.leases != nil || a.workers != nil {
 		m.replace(a.leases, a.workers)

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -30,20 +31,21 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// quick makes what is noticed by heartbeat fast; nothing else depends on it.
-var quick = timing{heartbeat: 100 * time.Millisecond, ttl: 1500 * time.Millisecond, fence: 1200 * time.Millisecond}
-
-// cluster is one homeserver: a database, workers in this process, and the wires between them.
+// cluster is one homeserver: a database, workers in this process, the wires between them, and the clock of all.
 type cluster struct {
-	t   *testing.T
-	uri string
-	db  *pgxpool.Pool
+	t     *testing.T
+	uri   string
+	db    *pgxpool.Pool
+	clock *testClock
 
-	mu    sync.Mutex
-	peers map[string]*Manager
-	down  map[string]bool // addresses that refuse dials
-	deaf  map[string]bool // addresses that answer nothing
-	calls []call          // of all holders, in order
+	mu      sync.Mutex
+	nodes   []*node
+	joining atomic.Int64
+	late    time.Time // since then somebody has something to begin, by the machine's clock
+	peers   map[string]*Manager
+	down    map[string]bool // addresses that refuse dials
+	deaf    map[string]bool // addresses that answer nothing
+	calls   []call          // of all holders, in order
 }
 
 // everyShard stands in a call for all shards.
@@ -63,6 +65,8 @@ type call struct {
 func newCluster(t *testing.T) *cluster { return clusterAt(t, pgtest.New(t)) }
 
 func clusterAt(t *testing.T, uri string) *cluster {
+	clock := newTestClock()
+	pgtest.OwnClock(t, uri, clock.Now())
 	db, err := postgres.Open(t.Context(), uri, postgres.Options{MaxConns: 4})
 	require.NoError(t, err)
 	t.Cleanup(db.Close)
@@ -76,7 +80,7 @@ CREATE FUNCTION audit() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
 END $$;
 CREATE TRIGGER audit BEFORE UPDATE ON shard_lease FOR EACH ROW EXECUTE FUNCTION audit();`)
 	require.NoError(t, err)
-	c := &cluster{t: t, uri: uri, db: db, peers: map[string]*Manager{}, down: map[string]bool{}, deaf: map[string]bool{}}
+	c := &cluster{t: t, uri: uri, db: db, clock: clock, peers: map[string]*Manager{}, down: map[string]bool{}, deaf: map[string]bool{}}
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), time.Minute)
 		defer cancel()
@@ -101,10 +105,10 @@ func (c *cluster) count(sql string, args ...any) (n int) {
 	return n
 }
 
-// eventually waits without sleeping longer than needed.
+// eventually lets time pass until ok.
 func (c *cluster) eventually(what string, ok func() bool) {
 	c.t.Helper()
-	require.Eventually(c.t, ok, time.Minute, 2*time.Millisecond, what)
+	require.True(c.t, c.until(ok, func() time.Duration { return longestStep }), "never: %s; %s", what, c.standing())
 }
 
 func (c *cluster) Nudge(_ context.Context, addr string) error {
@@ -148,7 +152,7 @@ func (c *cluster) deafen(deaf bool, nodes ...*node) {
 func (c *cluster) record(worker int64, what string, shard int, epoch int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.calls = append(c.calls, call{worker, what, shard, epoch, time.Now()})
+	c.calls = append(c.calls, call{worker, what, shard, epoch, c.clock.Now()})
 }
 
 // history returns the calls for a shard, from the n-th call of all on.
@@ -178,6 +182,11 @@ type node struct {
 	stop context.CancelFunc
 	err  chan error // what Run returned
 
+	clock      *workersClock
+	hangs      atomic.Bool // its work, for a while
+	heartHangs atomic.Bool // its heartbeats, too
+	ended      atomic.Bool // Run has returned
+
 	mu      sync.Mutex
 	serving map[int]int64
 	quiesce func(ctx context.Context, shard int) error // may be nil
@@ -199,19 +208,25 @@ func (c *cluster) joinAs(pod string, tm timing, holder func(*node) Holder, roles
 	c.mu.Lock()
 	addr := fmt.Sprintf("10.0.0.%d:8090", len(c.peers)+1)
 	c.mu.Unlock()
-	n := &node{c: c, addr: addr, pool: pool, err: make(chan error, 1), serving: map[int]int64{}}
+	n := &node{c: c, addr: addr, pool: pool, err: make(chan error, 1), serving: map[int]int64{}, clock: &workersClock{testClock: c.clock}}
 	log := slog.New(slog.NewTextHandler(c.t.Output(), &slog.HandlerOptions{Level: slog.LevelInfo}))
-	n.Manager, err = Join(c.t.Context(), pool, Self{Pod: pod, Addr: addr, Pool: "p", Roles: roles, Protocol: liveMap},
-		Options{Holder: holder(n), Peer: c, Logger: log.With("pod", pod), timing: tm})
+	self := Self{Pod: pod, Addr: addr, Pool: "p", Roles: roles, Protocol: liveMap}
+	options := Options{Holder: holder(n), Peer: c, Logger: log.With("pod", pod), timing: tm, clock: n.clock}
+	c.joining.Add(1)
+	err = await(c, func() (err error) { n.Manager, err = Join(c.t.Context(), pool, self, options); return err })
+	c.joining.Add(-1)
 	require.NoError(c.t, err)
 	n.OnReset(func(generation int64) { c.record(n.ID(), "Reset", everyShard, generation) })
 	c.mu.Lock()
 	c.peers[addr] = n.Manager
+	c.nodes = append(c.nodes, n)
 	c.mu.Unlock()
 	ctx, cancel := context.WithCancel(c.t.Context())
 	ended := make(chan struct{})
 	go func() {
-		n.err <- n.Run(ctx)
+		err := n.Run(ctx)
+		n.ended.Store(true)
+		n.err <- err
 		close(ended)
 	}()
 	n.stop = func() {

@@ -27,6 +27,7 @@ type rows struct {
 	pool   *pgxpool.Pool
 	me     int64
 	timing timing
+	clock  clock
 }
 
 // ms is a parameter of SQL in milliseconds.
@@ -288,7 +289,7 @@ func (r rows) give(ctx context.Context, tx pgx.Tx, hs []handover) ([]Lease, erro
 		return nil, err
 	}
 	return pgx.CollectRows(found, func(row pgx.CollectableRow) (l Lease, err error) {
-		l.unclaimedSince = time.Now()
+		l.unclaimedSince = r.clock.Now()
 		return l, row.Scan(&l.Shard, &l.Epoch, &l.Owner)
 	})
 }

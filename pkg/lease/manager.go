@@ -50,8 +50,9 @@ type Manager struct {
 	log     *slog.Logger
 	metrics *metrics
 	timing  timing
+	clock   clock
 
-	start   time.Time                     // what the durations below count from, on the monotonic clock
+	start   time.Time                     // what the durations below count from, on clock
 	table   atomic.Pointer[Table]         // replaced under mu; never nil after Join
 	held    atomic.Pointer[map[int]int64] // epochs of the shards granted to Holder; replaced under mu
 	fence   atomic.Int64                  // own leases count until here
@@ -76,7 +77,7 @@ type Manager struct {
 	group     sync.WaitGroup
 
 	mu       sync.Mutex
-	clock    reading           // of the database, by the last beat
+	lastRead reading           // of the database's clock, by the last beat
 	next     *round            // whom the next beat serves
 	life     life              // of the last answer that was taken in
 	back     setBack           // what the last beat found, if that
@@ -95,11 +96,14 @@ func Join(ctx context.Context, pool *pgxpool.Pool, self Self, opts Options) (*Ma
 	if self.Pod == "" || self.Addr == "" || len(self.Roles) == 0 {
 		return nil, errors.New("join: pod, addr and roles are required")
 	}
-	timing := opts.timing.withDefaults()
+	timing, clock := opts.timing.withDefaults(), opts.clock
+	if clock == nil {
+		clock = machineClock{}
+	}
 	m := &Manager{
 		self: self, peer: opts.Peer, holder: opts.Holder, log: opts.Logger, timing: timing,
-		metrics:   newMetrics(opts.Registerer),
-		start:     time.Now(),
+		metrics: newMetrics(opts.Registerer),
+		clock:   clock, start: clock.Now(),
 		kicked:    make(chan struct{}, 1),
 		woken:     make(chan struct{}, 1),
 		quiesced:  make(chan struct{}, 1),
@@ -116,7 +120,7 @@ func Join(ctx context.Context, pool *pgxpool.Pool, self Self, opts Options) (*Ma
 	}
 	m.held.Store(&map[int]int64{})
 	m.table.Store(&Table{rooms: &roomMap{}, changed: make(chan struct{})})
-	m.rows = rows{pool: pool, timing: timing}
+	m.rows = rows{pool: pool, timing: timing, clock: clock}
 	if err := m.enroll(ctx); err != nil {
 		return nil, fmt.Errorf("join: %w", err)
 	}
@@ -198,7 +202,7 @@ func (m *Manager) Raise(ctx context.Context, shards map[int]int64) (map[int]int6
 // raise is Raise for shards that are occupied by the caller already.
 func (m *Manager) raise(ctx context.Context, shards map[int]int64) (map[int]int64, error) {
 	for pause := 10 * time.Millisecond; ; pause = min(2*pause, time.Second) {
-		tctx, cancel := context.WithTimeout(ctx, 5*m.timing.statement)
+		tctx, cancel := m.clock.Bound(ctx, 5*m.timing.statement)
 		raised, now, err := m.rows.raise(tctx, shards)
 		switch {
 		case err != nil:
@@ -216,7 +220,7 @@ func (m *Manager) raise(ctx context.Context, shards map[int]int64) (map[int]int6
 			return nil, err
 		}
 		m.log.Warn("the outcome of writes is still unknown", "error", err)
-		if !sleep(ctx, pause) {
+		if !m.sleep(ctx, pause) {
 			return nil, err
 		}
 	}
@@ -256,8 +260,8 @@ func (m *Manager) Run(ctx context.Context) error {
 	return cause
 }
 
-// elapsed is the time since start, in ns, on the monotonic clock.
-func (m *Manager) elapsed() int64 { return int64(time.Since(m.start)) }
+// elapsed is the time since start, in ns.
+func (m *Manager) elapsed() int64 { return int64(m.since(m.start)) }
 
 // healthy says whether this worker's own heartbeats succeed: only then may it judge others.
 func (m *Manager) healthy() bool { return m.elapsed() < m.fence.Load() }
@@ -380,17 +384,5 @@ func signal(c chan struct{}) {
 	select {
 	case c <- struct{}{}:
 	default:
-	}
-}
-
-// sleep waits; false if ctx ended first.
-func sleep(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-t.C:
-		return true
 	}
 }

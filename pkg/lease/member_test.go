@@ -16,9 +16,7 @@ func TestDrainGivesEverythingAway(t *testing.T) {
 	a, b, d := c.join("a", timing{}), c.join("b", timing{}), c.join("d", timing{})
 	c.eventually("even", func() bool { return c.settled(a, b, d) })
 	for _, n := range []*node{a, b} {
-		began := time.Now()
 		require.NoError(t, n.Drain(t.Context()))
-		t.Logf("drained %v", time.Since(began))
 		require.Zero(t, n.serves())
 		require.Equal(t, Dead, c.state(n.ID()))
 		require.Zero(t, c.count(`SELECT count(*) FROM shard_lease WHERE owner = $1 OR owner IS NULL`, n.ID()))
@@ -28,9 +26,7 @@ func TestDrainGivesEverythingAway(t *testing.T) {
 	require.Equal(t, d.ID(), a.Table().Lease(0).Owner)
 	require.Empty(t, a.err, "Run goes on")
 
-	began := time.Now()
 	require.NoError(t, d.Drain(t.Context()), "with nobody to give to")
-	t.Logf("drained 64 shards to nobody in %v", time.Since(began))
 	require.Equal(t, 64, c.count(`SELECT count(*) FROM shard_lease WHERE owner IS NULL AND NOT claimed`))
 
 	e := c.join("e", timing{})
@@ -40,7 +36,7 @@ func TestDrainGivesEverythingAway(t *testing.T) {
 func TestDrainWaitsForTheBlockInFlight(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
-	a, b := c.join("a", quick), c.join("b", quick)
+	a, b := c.join("a", timing{}), c.join("b", timing{})
 	c.eventually("even", func() bool { return c.settled(a, b) })
 	var slow int
 	for s := range a.Held() {
@@ -54,25 +50,27 @@ func TestDrainWaitsForTheBlockInFlight(t *testing.T) {
 		return nil
 	})
 	done := make(chan error, 1)
-	go func() { done <- a.Drain(t.Context()) }()
+	go func() { done <- a.Manager.Drain(t.Context()) }()
+	a.hangs.Store(true)
 	c.eventually("all others are gone", func() bool { return a.serves() == 1 && b.serves() == 63 })
 	require.Empty(t, done)
 	owner, _, _ := c.owner(slow)
 	require.Equal(t, a.ID(), owner)
 	close(release)
-	require.NoError(t, <-done)
+	require.NoError(t, await(c, func() error { return <-done }))
 	c.eventually("b has all", func() bool { return c.settled(b) })
 }
 
 func TestTwoDrainsAtOnce(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
-	a, b, d := c.join("a", quick), c.join("b", quick), c.join("d", quick)
+	a, b, d := c.join("a", timing{}), c.join("b", timing{}), c.join("d", timing{})
 	c.eventually("even", func() bool { return c.settled(a, b, d) })
 	done := make(chan error, 2)
 	for _, n := range []*node{a, b} {
-		go func() { done <- n.Drain(t.Context()) }()
+		go func() { done <- n.Manager.Drain(t.Context()) }()
 	}
+	c.eventually("both have left", func() bool { return len(done) == 2 })
 	require.NoError(t, <-done)
 	require.NoError(t, <-done)
 	c.eventually("the last has all", func() bool { return c.settled(d) })
@@ -81,7 +79,7 @@ func TestTwoDrainsAtOnce(t *testing.T) {
 func TestSelfFence(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
-	a := c.join("a", timing{heartbeat: 50 * time.Millisecond, statement: 100 * time.Millisecond, fence: 400 * time.Millisecond})
+	a := c.join("a", timing{})
 	c.eventually("all", func() bool { return c.settled(a) })
 	_, epoch, _ := c.owner(7)
 	from := c.seen()
@@ -90,10 +88,17 @@ func TestSelfFence(t *testing.T) {
 	require.NoError(t, err)
 	_, err = tx.Exec(t.Context(), `SELECT FROM worker WHERE worker_id = $1 FOR UPDATE`, a.ID()) // heartbeats hang
 	require.NoError(t, err)
-	c.eventually("it fences itself", func() bool { _, ok := a.OwnLease(7); return !ok })
+	a.heartHangs.Store(true)
+	c.pass(1400 * time.Millisecond) // the last one was up to a second old
+	_, ok := a.OwnLease(7)
+	require.True(t, ok)
+	c.pass(1100 * time.Millisecond)
+	_, ok = a.OwnLease(7)
+	require.False(t, ok, "it fences itself")
 	require.Empty(t, a.Held())
-	require.Error(t, a.Refresh(t.Context()))
+	require.Error(t, await(c, func() error { return a.Refresh(t.Context()) }))
 	require.NoError(t, tx.Rollback(t.Context()))
+	a.heartHangs.Store(false)
 
 	c.eventually("it goes on", func() bool { return c.settled(a) })
 	own, ok := a.OwnLease(7)
@@ -209,7 +214,7 @@ func TestABuildThatIsTooOldDoesNotJoin(t *testing.T) {
 
 func TestWhatTheTableSaysIsAnothersIsNotOwned(t *testing.T) {
 	t.Parallel()
-	m := &Manager{start: time.Now()}
+	m := &Manager{start: time.Now(), clock: machineClock{}}
 	m.fence.Store(int64(time.Hour))
 	m.held.Store(&map[int]int64{3: 7})
 	for epoch, own := range map[int64]bool{6: true, 7: true, 8: false} {

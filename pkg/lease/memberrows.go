@@ -100,7 +100,7 @@ SELECT coalesce((SELECT state FROM beat), 3), d.leases, d.workers,
 	if err != nil {
 		return answer{}, fmt.Errorf("heartbeat: %w", err)
 	}
-	now := time.Now()
+	now := r.clock.Now()
 	if leases != nil {
 		if a.leases, err = decodeLeases(leases, now); err != nil {
 			return answer{}, err

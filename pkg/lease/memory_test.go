@@ -10,7 +10,7 @@ import (
 func TestABackupFromBeforeABarrier(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
-	a, b := c.join("a", quick), c.join("b", quick)
+	a, b := c.join("a", timing{}), c.join("b", timing{})
 	c.eventually("even", func() bool { return c.settled(a, b) })
 	c.exec(`DROP TRIGGER audit ON shard_lease`)
 	_, first, _ := c.owner(3)
@@ -50,7 +50,7 @@ func TestABackupFromBeforeABarrier(t *testing.T) {
 func TestAGenerationThatAnotherBeganElsewhere(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
-	a, b := c.join("a", quick), c.join("b", quick)
+	a, b := c.join("a", timing{}), c.join("b", timing{})
 	c.eventually("even", func() bool { return c.settled(a, b) })
 	a.Manager.mu.Lock()
 	a.life.timeline = "FFFFFFFF" // not older, and not this one
@@ -63,7 +63,7 @@ func TestAGenerationThatAnotherBeganElsewhere(t *testing.T) {
 func TestNoBarrierOnAFormerPrimary(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
-	r := rows{pool: c.db, timing: quick.withDefaults()}
+	r := rows{pool: c.db, timing: timing{}.withDefaults(), clock: machineClock{}}
 	var had life
 	require.NoError(t, c.db.QueryRow(t.Context(), `SELECT database_id::text, system_id FROM cluster_now`).Scan(&had.database, &had.system))
 	had.generation, had.timeline = 2, "FFFFFFFF"

@@ -79,10 +79,10 @@ func (m *Manager) move(ctx context.Context, id int, to int64) (Moved, error) {
 			}
 		}
 		changed := m.Changed()
-		wait := time.NewTimer(pause)
+		wait := m.clock.Timer(pause)
 		select {
 		case <-changed:
-		case <-wait.C:
+		case <-wait.C():
 		case <-ctx.Done():
 		}
 		wait.Stop()

@@ -43,7 +43,7 @@ func (m *Manager) nudgeLoop(ctx context.Context) {
 					if !ok || m.peer == nil {
 						continue
 					}
-					tctx, cancel := context.WithTimeout(ctx, m.timing.probe)
+					tctx, cancel := m.clock.Bound(ctx, m.timing.probe)
 					if err := m.peer.Nudge(tctx, w.Addr); err != nil {
 						m.log.Debug("could not nudge", "peer", id, "error", err)
 					}

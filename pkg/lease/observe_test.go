@@ -14,7 +14,7 @@ func TestWhoWasDeclaredDeadStillLearnsWhoHasItsShards(t *testing.T) {
 	a, b := c.join("a", timing{}), c.join("b", timing{})
 	c.eventually("even", func() bool { return c.settled(a, b) })
 	c.exec(`UPDATE worker SET state = 3 WHERE worker_id = $1`, a.ID())
-	require.ErrorIs(t, <-a.err, ErrDeclaredDead)
+	require.ErrorIs(t, a.end(), ErrDeclaredDead)
 	require.ErrorIs(t, a.Refresh(t.Context()), ErrStopped)
 
 	ctx, cancel := context.WithCancel(t.Context())

@@ -31,7 +31,8 @@ type Options struct {
 	Logger     *slog.Logger          // nil: slog.Default()
 	Registerer prometheus.Registerer // where metrics go; nil: nowhere
 
-	timing timing // zero fields take their defaults; tests shorten some
+	timing timing // zero fields take their defaults; tests change some
+	clock  clock  // nil: the machine's
 }
 
 // Holder serves the shards that this worker owns. Calls for one shard never overlap; calls for different shards may.

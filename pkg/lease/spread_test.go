@@ -14,14 +14,14 @@ func TestJoinersGetTheirShare(t *testing.T) {
 	c.eventually("the first has all", func() bool { return c.settled(a) })
 	require.Equal(t, 64, a.serves())
 
-	began := time.Now()
+	began := c.clock.Now()
 	b := c.join("b", timing{})
 	c.eventually("the second has half", func() bool { return c.settled(a, b) })
-	t.Logf("the second joiner had its share after %v", time.Since(began))
-	began = time.Now()
+	t.Logf("the second joiner had its share after %v", c.clock.Now().Sub(began))
+	began = c.clock.Now()
 	d := c.join("d", timing{})
 	c.eventually("the third has a third", func() bool { return c.settled(a, b, d) })
-	t.Logf("the third joiner had its share after %v", time.Since(began))
+	t.Logf("the third joiner had its share after %v", c.clock.Now().Sub(began))
 
 	require.Equal(t, 32+21, c.count(`SELECT count(*) FROM audit WHERE old_owner IS NOT NULL`), "no more moves than needed")
 	require.Len(t, a.Table().WorkersWithRole(RolePersister), 3)
@@ -30,10 +30,10 @@ func TestJoinersGetTheirShare(t *testing.T) {
 func TestWithoutPersistersShardsWaitForOne(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
-	g := c.join("g", quick, "gateway")
+	g := c.join("g", timing{}, "gateway")
 	require.NoError(t, g.Refresh(t.Context()))
 	require.Zero(t, g.Table().Lease(0).Owner)
-	p := c.join("p", quick)
+	p := c.join("p", timing{})
 	c.eventually("the persister has all", func() bool { return c.settled(p) })
 	require.Zero(t, g.serves())
 }
@@ -41,16 +41,16 @@ func TestWithoutPersistersShardsWaitForOne(t *testing.T) {
 func TestTwoBalancersAreHarmless(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
-	a := c.join("a", quick)
+	a := c.join("a", timing{})
 	c.eventually("the first has all", func() bool { return c.settled(a) })
-	b := c.join("b", quick)
+	b := c.join("b", timing{})
 	for _, n := range []*node{a, b} {
 		n.mu.Lock()
 		n.Manager.mu.Lock()
-		n.leader.until = time.Now().Add(time.Hour)
-		n.leader.expires = time.Now().Add(time.Hour)
+		n.leader.until = c.clock.Now().Add(time.Hour)
+		n.leader.expires = c.clock.Now().Add(time.Hour)
 		n.leader.worker = -1
-		n.leader.tried = time.Now().Add(time.Hour) // it neither renews nor learns better
+		n.leader.tried = c.clock.Now().Add(time.Hour) // it neither renews nor learns better
 		n.Manager.mu.Unlock()
 		n.mu.Unlock()
 	}
@@ -95,13 +95,11 @@ func TestPlanMovesFewAtOnce(t *testing.T) {
 func TestTheBalancersTermPassesOn(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
-	tm := quick
-	tm.leaderTTL = time.Second
-	a := c.join("a", tm)
+	a := c.join("a", timing{})
 	c.eventually("a leads", func() bool {
 		return c.count(`SELECT count(*) FROM leader WHERE name = 'balancer' AND worker_id = $1`, a.ID()) == 1
 	})
-	b := c.join("b", tm)
+	b := c.join("b", timing{})
 	first := c.count(`SELECT term FROM leader WHERE name = 'balancer'`)
 	a.kill()
 	c.eventually("b leads in a later term", func() bool {
@@ -115,6 +113,6 @@ func TestOldRowsOfDeadWorkersAreForgotten(t *testing.T) {
 	c := newCluster(t)
 	c.exec(`INSERT INTO worker (pod, addr, pool, roles, protocol, state, expires_at)
 	        SELECT 'old', 'x', 'p', '{persister}', 1, 3, clock_timestamp() - h * interval '1 hour' FROM unnest('{1,23,25,48}'::int[]) h`)
-	c.join("a", quick)
+	c.join("a", timing{})
 	c.eventually("a day is kept", func() bool { return c.count(`SELECT count(*) FROM worker WHERE state = 3`) == 2 })
 }

@@ -8,7 +8,7 @@ import (
 // steerLoop does what the table asks of this worker, whenever it changed and after every beat. It alone starts
 // handoffs, and it alone calls Granted and Lost for shards that aren't busy.
 func (m *Manager) steerLoop(ctx context.Context) {
-	again := time.NewTimer(m.timing.heartbeat)
+	again := m.clock.Timer(m.timing.heartbeat)
 	defer again.Stop()
 	for {
 		select {
@@ -22,7 +22,7 @@ func (m *Manager) steerLoop(ctx context.Context) {
 			again.Reset(next)
 		case s := <-m.suspected:
 			m.investigate(ctx, s)
-		case <-again.C:
+		case <-again.C():
 			m.Nudged() // a beat, then steer
 		}
 	}
@@ -73,7 +73,7 @@ func (m *Manager) settle(ctx context.Context) {
 	if len(claim) == 0 {
 		return
 	}
-	tctx, cancel := context.WithTimeout(ctx, m.timing.statement)
+	tctx, cancel := m.clock.Bound(ctx, m.timing.statement)
 	defer cancel()
 	epochs, now, err := m.rows.claim(tctx, claim)
 	if err == nil && now.generation != m.served {
@@ -106,7 +106,7 @@ func (m *Manager) adopt(ctx context.Context) time.Duration {
 	var homeless []int
 	for _, l := range t.Leases() {
 		_, alive := t.Worker(l.Owner)
-		wait := m.timing.unclaimed - time.Since(l.unclaimedSince)
+		wait := m.timing.unclaimed - m.since(l.unclaimedSince)
 		if !l.Claimed && l.Owner != m.id && wait < m.timing.unclaimed/4 {
 			m.shun(l.Owner)
 		}
@@ -120,7 +120,7 @@ func (m *Manager) adopt(ctx context.Context) time.Duration {
 	if len(homeless) == 0 || len(t.persisters(0)) == 0 {
 		return next
 	}
-	tctx, cancel := context.WithTimeout(ctx, m.timing.statement)
+	tctx, cancel := m.clock.Bound(ctx, m.timing.statement)
 	defer cancel()
 	placed, err := m.rows.adopt(tctx, homeless)
 	if err != nil {

@@ -14,13 +14,14 @@ func (m *Manager) watchLoop(ctx context.Context) error {
 	if !ok {
 		return nil
 	}
-	tick := time.NewTicker(m.timing.stuck / 16)
+	every := m.timing.stuck / 16
+	tick := m.clock.Timer(every)
 	defer tick.Stop()
 	answers := make(chan time.Duration, 1)
 	var asked time.Time // zero: no question is open
 	for {
 		if asked.IsZero() {
-			asked = time.Now()
+			asked = m.clock.Now()
 			go func() { answers <- holder.Stalled() }() // not waited for: a holder that hangs may do so here as well
 		}
 		var stalled time.Duration
@@ -29,8 +30,9 @@ func (m *Manager) watchLoop(ctx context.Context) error {
 			return nil
 		case stalled = <-answers:
 			asked = time.Time{}
-		case <-tick.C:
-			stalled = time.Since(asked)
+		case <-tick.C():
+			tick.Reset(every)
+			stalled = m.since(asked)
 		}
 		// What was waited for while the database was away is nobody's fault here.
 		stalled = min(stalled, time.Duration(m.elapsed()-m.steady.Load()))
@@ -41,7 +43,8 @@ func (m *Manager) watchLoop(ctx context.Context) error {
 			select {
 			case <-ctx.Done():
 				return nil
-			case <-tick.C:
+			case <-tick.C():
+				tick.Reset(every)
 			}
 		}
 	}
@@ -53,7 +56,7 @@ func (m *Manager) surrender(ctx context.Context, stalled time.Duration) bool {
 	if !m.healthy() || m.left.Load() {
 		return false
 	}
-	tctx, cancel := context.WithTimeout(ctx, 5*m.timing.statement)
+	tctx, cancel := m.clock.Bound(ctx, 5*m.timing.statement)
 	defer cancel()
 	placed, err := m.rows.takeOver(tctx, m.id, stuck, 0)
 	if err != nil {
@@ -75,7 +78,7 @@ func (m *Manager) surrender(ctx context.Context, stalled time.Duration) bool {
 	if m.peer == nil {
 		return true
 	}
-	tctx, cancelNudges := context.WithTimeout(ctx, m.timing.probe)
+	tctx, cancelNudges := m.clock.Bound(ctx, m.timing.probe)
 	defer cancelNudges()
 	var nudges sync.WaitGroup
 	for _, w := range owners {

@@ -26,8 +26,6 @@ func (c *cluster) joinWatched(pod string, tm timing, stalled func() time.Duratio
 
 func TestAWorkerThatIsStuckGivesUp(t *testing.T) {
 	t.Parallel()
-	tm := patient // nobody else could notice
-	tm.stuck = 400 * time.Millisecond
 	for name, hang := range map[string]func(ill <-chan struct{}) time.Duration{
 		"a lane stands still": func(ill <-chan struct{}) time.Duration {
 			select {
@@ -50,8 +48,8 @@ func TestAWorkerThatIsStuckGivesUp(t *testing.T) {
 			t.Parallel()
 			c := newCluster(t)
 			ill := make(chan struct{})
-			a := c.joinWatched("a", tm, func() time.Duration { return hang(ill) })
-			b := c.join("b", tm)
+			a := c.joinWatched("a", patient, func() time.Duration { return hang(ill) }) // nobody else could notice
+			b := c.join("b", patient)
 			c.eventually("even", func() bool { return c.settled(a, b) })
 			var shard int
 			for s := range a.Held() {
@@ -60,7 +58,7 @@ func TestAWorkerThatIsStuckGivesUp(t *testing.T) {
 			_, epoch, _ := c.owner(shard)
 			close(ill)
 			c.eventually("b has all", func() bool { return c.settled(b) })
-			require.ErrorIs(t, <-a.err, ErrDeclaredDead)
+			require.ErrorIs(t, a.end(), ErrDeclaredDead)
 			require.Equal(t, Dead, c.state(a.ID()))
 			require.Equal(t, 1, c.count(`SELECT count(*) FROM worker WHERE died_of = 'stuck'`))
 			require.Zero(t, a.serves(), "its holder was told")
@@ -92,22 +90,21 @@ func TestShortOfTheLimitNobodyGivesUp(t *testing.T) {
 func TestOnlyTimeInWhichTheHeartBeatsCounts(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
-	asked := make(chan struct{})
-	a := c.joinWatched("a", timing{ttl: time.Hour, stuck: 20 * time.Second}, func() time.Duration {
-		select {
-		case asked <- struct{}{}:
-		case <-t.Context().Done():
-		}
-		return time.Hour
-	})
-	for range 2 { // so the first answer has been judged
-		select {
-		case <-asked:
-		case err := <-a.err:
-			require.NoError(t, err, "it gave up")
-		}
-	}
+	a := c.joinWatched("a", timing{stuck: 20 * time.Second}, func() time.Duration { return time.Hour })
+	c.pass(19 * time.Second)
 	require.Equal(t, Live, c.state(a.ID()))
+	a.heartHangs.Store(true)
+	tx, err := c.db.Begin(t.Context())
+	require.NoError(t, err)
+	_, err = tx.Exec(t.Context(), `LOCK TABLE worker`)
+	require.NoError(t, err)
+	c.pass(10 * time.Second)
+	require.NoError(t, tx.Commit(t.Context()))
+	a.heartHangs.Store(false)
+	c.eventually("its heart beats again", func() bool { return a.healthy() })
+	c.pass(18 * time.Second)
+	require.Equal(t, Live, c.state(a.ID()))
+	require.ErrorIs(t, a.end(), ErrDeclaredDead)
 }
 
 // What the server itself keeps waiting another worker would wait for as well.
@@ -138,7 +135,7 @@ func TestWhoWaitsForTheServerIsNotStuck(t *testing.T) {
 	require.NoError(t, <-done)
 	_, err = a.rows.takeOver(t.Context(), a.ID(), stuck, 0)
 	require.NoError(t, err, "now it would be its own fault")
-	require.ErrorIs(t, <-a.err, ErrDeclaredDead)
+	require.ErrorIs(t, a.end(), ErrDeclaredDead)
 }
 
 func TestNobodyIsStuckForAnother(t *testing.T) {

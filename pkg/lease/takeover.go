@@ -64,7 +64,7 @@ const heartbeatSlack = 100 * time.Millisecond
 // one, and a takeover if the database agrees. Saying it often is cheap.
 func (m *Manager) Suspect(worker int64, why Evidence) {
 	select {
-	case m.suspected <- suspicion{worker: worker, why: why, since: time.Now()}:
+	case m.suspected <- suspicion{worker: worker, why: why, since: m.clock.Now()}:
 	default:
 	}
 }
@@ -80,9 +80,9 @@ func (m *Manager) bury(ctx context.Context) {
 		switch {
 		case w.ID == m.id:
 		case newest["pod "+w.Pod] != w.ID, newest["addr "+w.Addr] != w.ID:
-			m.investigate(ctx, suspicion{w.ID, OtherWorker, time.Now()})
+			m.investigate(ctx, suspicion{w.ID, OtherWorker, m.clock.Now()})
 		case w.expired && m.collected():
-			m.investigate(ctx, suspicion{w.ID, Expired, time.Now()})
+			m.investigate(ctx, suspicion{w.ID, Expired, m.clock.Now()})
 		}
 	}
 }
@@ -120,9 +120,9 @@ func (m *Manager) investigate(ctx context.Context, s suspicion) {
 // heartbeat only gets the time: after a pause of the database the others' may be right behind ours.
 func (m *Manager) confirm(ctx context.Context, s suspicion, w Worker) bool {
 	if s.why == Unreachable {
-		return m.collected() && m.mute(ctx, w) && sleep(ctx, m.timing.confirm) && m.mute(ctx, w)
+		return m.collected() && m.mute(ctx, w) && m.sleep(ctx, m.timing.confirm) && m.mute(ctx, w)
 	}
-	if !sleep(ctx, m.timing.confirm-time.Since(s.since)) {
+	if !m.sleep(ctx, m.timing.confirm-m.since(s.since)) {
 		return false
 	}
 	if s.why == Expired {
@@ -152,7 +152,7 @@ func (m *Manager) confirm(ctx context.Context, s suspicion, w Worker) bool {
 }
 
 func (m *Manager) probe(ctx context.Context, via string, w Worker) (dead bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, m.timing.probe)
+	ctx, cancel := m.clock.Bound(ctx, m.timing.probe)
 	defer cancel()
 	return m.peer.Probe(ctx, via, w.Addr, w.ID)
 }
@@ -176,7 +176,7 @@ func (m *Manager) mute(ctx context.Context, w Worker) bool {
 		return false
 	}
 	seconds := m.seconds(w, 2)
-	tctx, cancel := context.WithTimeout(ctx, 2*m.timing.probe)
+	tctx, cancel := m.clock.Bound(ctx, 2*m.timing.probe)
 	defer cancel()
 	verdicts := make(chan error, len(seconds)+1)
 	for _, via := range append(seconds, "") {
@@ -214,10 +214,10 @@ func (m *Manager) takeOver(ctx context.Context, s suspicion, w Worker) {
 	if !m.healthy() {
 		return
 	}
-	began := time.Now()
-	tctx, cancel := context.WithTimeout(ctx, 5*m.timing.statement)
+	began := m.clock.Now()
+	tctx, cancel := m.clock.Bound(ctx, 5*m.timing.statement)
 	defer cancel()
-	placed, err := m.rows.takeOver(tctx, s.worker, s.why, max(0, time.Since(s.since)-heartbeatSlack))
+	placed, err := m.rows.takeOver(tctx, s.worker, s.why, max(0, m.since(s.since)-heartbeatSlack))
 	if errors.Is(err, errStorm) && m.unanswered(ctx, w) {
 		s.why = silent
 		placed, err = m.rows.takeOver(tctx, s.worker, s.why, 0)
@@ -230,7 +230,7 @@ func (m *Manager) takeOver(ctx context.Context, s suspicion, w Worker) {
 		return
 	}
 	m.metrics.takeovers.WithLabelValues(s.why.String()).Inc()
-	m.metrics.takeoverSeconds.Observe(time.Since(began).Seconds())
+	m.metrics.takeoverSeconds.Observe(m.since(began).Seconds())
 	m.log.Warn("took over from a dead worker", "dead", s.worker, "pod", w.Pod, "why", s.why.String(), "shards", len(placed))
 	m.learn(placed)
 	m.nudgeOwners(placed)

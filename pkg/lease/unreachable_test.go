@@ -22,7 +22,7 @@ func TestAWorkerThatNobodyReachesLosesItsShards(t *testing.T) {
 				b.Suspect(a.ID(), Unreachable) // as every request that stays without an answer says
 				return c.settled(b)
 			})
-			require.ErrorIs(t, <-a.err, ErrDeclaredDead)
+			require.ErrorIs(t, a.end(), ErrDeclaredDead)
 			require.Equal(t, 1, c.count(`SELECT count(*) FROM worker WHERE died_of = 'unreachable'`))
 		})
 	}

@@ -20,7 +20,7 @@ func (m *Manager) warm(ctx context.Context, shard int, to int64) {
 	if !ok || to == 0 {
 		return
 	}
-	wctx, cancel := context.WithTimeout(ctx, warmTime)
+	wctx, cancel := m.clock.Bound(ctx, warmTime)
 	defer cancel()
 	w.Warm(wctx, shard, to)
 }

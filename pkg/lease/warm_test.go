@@ -19,7 +19,9 @@ func TestTheNextOwnerIsWarmedWhileTheShardIsServed(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
 	holder := func(n *node) Holder { return warmNode{n} }
-	a, b := c.joinAs("a", quick, holder), c.joinAs("b", quick, holder)
+	a, b := c.joinAs("a", timing{}, holder), c.joinAs("b", timing{}, holder)
+	a.hangs.Store(true) // warming takes all of its time
+	b.hangs.Store(true)
 	c.eventually("even", func() bool { return c.settled(a, b) })
 	shard := -1
 	for s := range a.Held() {

@@ -2,6 +2,7 @@ package persister
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"testing"
 
@@ -98,4 +99,24 @@ func TestAFormerPrimaryIsNotRead(t *testing.T) {
 	require.False(t, ofWhatIsRead(err), "it is tried again")
 	_, err = p.reader.repeated(t.Context(), []dedupeKey{key})
 	require.ErrorIs(t, err, errFormer)
+}
+
+// To plan a block's statements takes Postgres as long as to run them.
+func TestALanePlansItsStatementsOnce(t *testing.T) {
+	t.Parallel()
+	db := newDatabase(t)
+	leases := db.join(t)
+	s := &session{source: postgres.At(db.uri), name: "lane", leases: leases, worker: leases.worker, databaseID: db.id}
+	p := db.start(t, leases, func(o *Options) { o.Lanes = 1 })
+	p.lanes[0].pipe.commit = s.commit
+	room := p.newRoom(t)
+	const blocks = 10 // Postgres plans anew five times before it compares
+	for i := range blocks {
+		require.Equal(t, 200, p.send(t, room, alice, fmt.Sprint(i)).status)
+	}
+	var once, anew int
+	require.NoError(t, s.conn.QueryRow(t.Context(), "SELECT sum(generic_plans), sum(custom_plans) FROM pg_prepared_statements").Scan(&once, &anew))
+	require.GreaterOrEqual(t, once, 3*blocks)
+	require.Zero(t, anew)
+	s.close(t.Context())
 }

@@ -218,12 +218,12 @@ func (d *database) await(t *testing.T, sql string, args ...any) {
 	}, soon, 2*time.Millisecond)
 }
 
-// awaitWaiting waits until so many writes of the lane have no answer.
+// awaitWaiting waits until so many writes of the lane have no answer, and the lane has taken them all.
 func awaitWaiting(t *testing.T, l *lane, n int) {
 	t.Helper()
 	require.Eventually(t, func() bool {
 		l.queue.mu.Lock()
 		defer l.queue.mu.Unlock()
-		return l.queue.waiting.Len() >= n
+		return l.queue.waiting.Len() >= n && len(l.queue.arrived) == 0
 	}, soon, time.Millisecond)
 }

@@ -75,7 +75,7 @@ func (f *Forwarder) attempt(ctx context.Context, to Worker, epoch int64, q *Requ
 		return refused, hint{}, nil
 	}
 	if resp.Header.Get(headerRefused) != "" {
-		slog.ErrorContext(ctx, "a worker does not believe this one's requests: do they have the same credential, and the right time?", "worker", to.ID, "addr", to.Addr)
+		slog.ErrorContext(ctx, "a worker does not believe this one's requests: do they have the same credential?", "worker", to.ID, "addr", to.Addr)
 		return failed, hint{}, unavailable("A worker does not accept this one's requests at the moment")
 	}
 	if elsewhere(resp.StatusCode, resp.Header) {

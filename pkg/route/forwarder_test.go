@@ -11,7 +11,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -190,18 +189,6 @@ func TestAnotherWorkerAtTheAddress(t *testing.T) {
 	require.NoError(t, start(t, d).Forward(t.Context(), send(), w))
 	require.Equal(t, "heir"+answer, w.Body.String(), "what the wrong worker says must not reach the client")
 	require.Equal(t, map[int64]route.Evidence{2: route.OtherWorker}, d.suspects)
-}
-
-func TestNoPersisterIsSaidAtOnce(t *testing.T) {
-	t.Parallel()
-	began := time.Now()
-	err := start(t, newDirectory()).Forward(t.Context(), send(), httptest.NewRecorder())
-	e := mxerr.As(err)
-	require.NotNil(t, e, "%v", err)
-	require.Equal(t, 503, e.Status())
-	require.Equal(t, mxerr.CodeUnknown, e.Code)
-	require.Positive(t, e.RetryAfter)
-	require.Less(t, time.Since(began), 20*time.Second, "it is not parked")
 }
 
 func TestPendingRequestsAreTakenFromAWorkerThatIsGone(t *testing.T) {

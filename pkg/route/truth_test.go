@@ -4,6 +4,7 @@ import (
 	"net/http/httptest"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -75,5 +76,19 @@ func TestManyThatWaitLookTogether(t *testing.T) {
 		require.Less(t, time.Since(began), 6*time.Second, "all hear of it")
 		require.LessOrEqual(t, d.refreshes, 6*20)
 		require.LessOrEqual(t, asked, d.refreshes)
+	})
+}
+
+func TestNoPersisterIsSaidAtOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		err := start(t, newDirectory()).Forward(t.Context(), send(), httptest.NewRecorder())
+		e := mxerr.As(err)
+		require.NotNil(t, e, "%v", err)
+		require.Equal(t, 503, e.Status())
+		require.Equal(t, mxerr.CodeUnknown, e.Code)
+		require.Positive(t, e.RetryAfter)
+		require.Less(t, time.Since(began), time.Second, "it is not parked") // of the bubble
 	})
 }

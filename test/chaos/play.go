@@ -18,6 +18,12 @@ const (
 
 // play runs a scenario and judges it. It reports whether all was well.
 func (g *rig) play(ctx context.Context, s Scenario) bool {
+	if s.Steps {
+		if err := g.buildStepped(); err != nil {
+			g.say(s.Name, "FAILED: %v", err)
+			return false
+		}
+	}
 	limit := scenarioLimit
 	if s.Aside {
 		limit = asideLimit

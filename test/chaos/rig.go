@@ -34,6 +34,9 @@ type rig struct {
 
 	mu    sync.Mutex // held while a line is written
 	start time.Time
+
+	building sync.Mutex
+	stepped  string // the worker whose clock can be stepped; "": not built yet
 }
 
 // settings of a run.
@@ -62,17 +65,20 @@ func (r *rig) open(ctx context.Context) (err error) {
 	if err := os.Chmod(r.dir, 0o711); err != nil {
 		return err
 	}
-	var flags []string
-	if r.race {
-		flags = append(flags, "-race")
-	}
-	if r.binary, err = processes.Build(r.dir, flags...); err != nil {
+	if r.binary, err = processes.Build(r.dir, r.buildFlags()...); err != nil {
 		return err
 	}
 	// Durable, as an operator would run it: figures include what a commit costs.
 	r.postgres, err = pgtest.Start(ctx, filepath.Join(r.dir, "postgres"), "max_connections=600", "shared_buffers=128MB", "log_min_messages=fatal")
 	if err != nil {
 		return fmt.Errorf("start Postgres: %w", err)
+	}
+	return nil
+}
+
+func (r *rig) buildFlags() []string {
+	if r.race {
+		return []string{"-race"}
 	}
 	return nil
 }

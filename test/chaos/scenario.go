@@ -17,6 +17,8 @@ type Scenario struct {
 	Quiet bool
 	// Aside runs beside the others, from the first that is not quiet; see [Run.Alone].
 	Aside bool
+	// Steps says that the clocks of its workers are stepped, by [Clocks].
+	Steps bool
 	Run   func(ctx context.Context, r *Run) error
 }
 
@@ -30,7 +32,7 @@ func Skip(why string) error { return skipped{why} }
 
 // scenarios are all, in the order in which they run.
 func scenarios() []Scenario {
-	return slices.Concat(latencyScenarios, plannedScenarios, killScenarios, silentScenarios, stolenScenarios, mapScenarios, mixedScenarios, networkScenarios, postgresScenarios, redisScenarios)
+	return slices.Concat(latencyScenarios, plannedScenarios, killScenarios, silentScenarios, stolenScenarios, mapScenarios, mixedScenarios, networkScenarios, postgresScenarios, clockScenarios, redisScenarios)
 }
 
 // choose returns the scenarios whose name only matches, and in the short form only those made for it.

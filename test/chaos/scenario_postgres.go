@@ -18,7 +18,6 @@ var postgresScenarios = []Scenario{
 	{Name: "promotion", About: "the primary dies, and a synchronous standby that replays late is promoted", Run: promotion},
 	{Name: "promotion-lost", About: "the primary dies, and an asynchronous standby that lags is promoted", Run: promotionLost},
 	{Name: "pooler", About: "a pooler in transaction mode between the workers' reads and Postgres; it is killed", Run: pooler},
-	{Name: "clock-steps", About: "the clock of Postgres jumps by an hour, forward and back", Run: clockSteps},
 	{Name: "idle-transaction", About: "a write transaction that idles for ten minutes in the same database", Aside: true, Run: idleTransaction},
 }
 
@@ -264,40 +263,4 @@ func pooler(ctx context.Context, r *Run) error {
 		}
 	}
 	return Wait(ctx, 2*time.Second)
-}
-
-// clockSteps lets the time of day jump while heartbeats, terms and time-outs are compared with it.
-func clockSteps(ctx context.Context, r *Run) error {
-	clock, err := pgtest.NewClock(r.Dir())
-	if err != nil {
-		return Skip(err.Error())
-	}
-	d, err := r.ownDatabase(ctx, clock)
-	if err != nil {
-		return err
-	}
-	if err := r.Start(ctx, Fleet{Persisters: 3, Gateways: 2, Syncs: 1, PostgresURI: d.URI()}); err != nil {
-		return err
-	}
-	if err := r.Begin(ctx, Traffic{Rate: 40}); err != nil {
-		return err
-	}
-	for _, offset := range []time.Duration{time.Hour, 0, -time.Hour, 0} {
-		if err := Wait(ctx, 4*time.Second); err != nil {
-			return err
-		}
-		over := r.Fault("the clock is set to %+.0f h", offset.Hours())
-		at := time.Now()
-		if err := clock.Set(offset); err != nil {
-			return err
-		}
-		if err := r.recovers(ctx, at); err != nil {
-			return err
-		}
-		over()
-	}
-	if err := Wait(ctx, 4*time.Second); err != nil {
-		return err
-	}
-	return r.allAlive()
 }

@@ -65,7 +65,7 @@ var leases = []mutant{
 	{
 		name: "workers are judged by a clock that has just leapt",
 		file: "pkg/lease/heartbeat.go",
-		old:  "leapt := m.clock.leapt(clock)", new: "leapt := false",
+		old:  "leapt := m.lastRead.leapt(shown)", new: "leapt := false",
 		pkg: "./pkg/lease", test: "TestNobodyIsJudgedByAClockThatHasJustLeapt",
 	},
 	{
@@ -77,7 +77,7 @@ var leases = []mutant{
 	{
 		name: "a holder that does not answer goes on",
 		file: "pkg/lease/stuck.go",
-		old:  "stalled = time.Since(asked)", new: "",
+		old:  "stalled = m.since(asked)", new: "",
 		pkg: "./pkg/lease", test: "TestAWorkerThatIsStuckGivesUp",
 	},
 	{

@@ -46,7 +46,7 @@ func run(ctx context.Context) error {
 	defer os.RemoveAll(dir)
 	some := flag.Bool("some", false, "try thirty mutants, chosen by the commit")
 	flag.Parse()
-	all := slices.Concat(writePath, horizon, readers, leases, roomOwner, faults, roomCore, plugin)
+	all := slices.Concat(writePath, horizon, readers, leases, roomOwner, faults, clocks, roomCore, plugin)
 	var stale []error
 	for _, m := range all {
 		if _, err := m.source(); err != nil {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -28,7 +29,7 @@ func TestAWorkerThatWasDeclaredDeadServesOnAndComesBack(t *testing.T) {
 	}
 	find := func() (found admin.Worker) {
 		for _, w := range other.status(t).Workers {
-			if w.Pod == victim.Name {
+			if w.Pod == victim.Name && w.State != admin.StateDead {
 				found = w
 			}
 		}
@@ -91,7 +92,9 @@ func TestTheOnlyPersisterIsWaitedForWhileItsContainerRestarts(t *testing.T) {
 			sent <- err
 		}()
 	}
-	require.Eventually(t, func() bool { return len(gateway.status(t).Workers) == 1 }, time.Minute, 10*time.Millisecond, "it is declared dead")
+	require.Eventually(t, func() bool {
+		return slices.ContainsFunc(gateway.status(t).Workers, func(w admin.Worker) bool { return w.State == admin.StateDead })
+	}, time.Minute, 10*time.Millisecond, "it is declared dead")
 	require.Empty(t, sent)
 	h.run(persister)
 	for range cap(sent) {

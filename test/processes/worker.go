@@ -25,6 +25,8 @@ type Worker struct {
 	PostgresReadURI string
 	// CredentialFile holds the internal credential; "": the file that all share.
 	CredentialFile string
+	// Env are more variables of the process's environment.
+	Env []string
 
 	cmd    *exec.Cmd
 	exited <-chan struct{}
@@ -44,7 +46,7 @@ func (h *Homeserver) Run(w *Worker) error {
 	}
 	log := h.Log(w.Name)
 	cmd.Stdout, cmd.Stderr = log, log
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH")}
+	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH")}, w.Env...)
 	exited, err := proctest.Start(cmd, syscall.SIGKILL)
 	if err != nil {
 		return fmt.Errorf("start %s: %w", w.Name, err)

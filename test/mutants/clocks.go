@@ -1,0 +1,53 @@
+package main
+
+// clocks are rules by which no clock has to be right, and by which a scenario that steps one does so.
+var clocks = []mutant{
+	{
+		name: "a request that is refused for its time is not sent again",
+		file: "pkg/internalauth/clock.go",
+		old:  "return &transport{s, base}", new: "return base",
+		pkg: "./pkg/internalauth", test: "TestNoClockHasToBeRight",
+	},
+	{
+		name: "anybody may tell a worker the time",
+		file: "pkg/internalauth/clock.go",
+		old:  "len(fields) != 7 || !hmac.Equal(", new: "len(fields) != 7 || false && !hmac.Equal(",
+		pkg: "./pkg/internalauth", test: "TestAClockThatIsNotVouchedForIsNotBelieved",
+	},
+	{
+		name: "what a worker said of its clock is good for every request",
+		file: "pkg/internalauth/clock.go",
+		old:  "h.Write([]byte(request))", new: "",
+		pkg: "./pkg/internalauth", test: "TestAClockThatIsNotVouchedForIsNotBelieved",
+	},
+	{
+		name: "what nobody claims is taken back at once",
+		file: "pkg/lease/options.go",
+		old:  "cmp.Or(t.unclaimed, 2*time.Second)", new: "cmp.Or(t.unclaimed, time.Millisecond)",
+		pkg: "./pkg/lease", test: "TestUnclaimedShardsAreTakenBack",
+	},
+	{
+		name: "a refused dial needs no time to be confirmed",
+		file: "pkg/lease/takeover.go",
+		old:  "if !m.sleep(ctx, m.timing.confirm-m.since(s.since)) {", new: "if !m.sleep(ctx, 0) {",
+		pkg: "./pkg/lease", test: "TestTakeoverAfterRefusedDials",
+	},
+	{
+		name: "a registration's tickets last by a worker's clock",
+		file: "pkg/auth/ticket.go",
+		old:  "return now, nil", new: "return time.Now(), nil",
+		pkg: "./pkg/auth", test: "TestTicketsLastByTheDatabasesClock",
+	},
+	{
+		name: "a step of a worker's clock does not reach it",
+		file: "test/chaos/stepped/step.go.txt",
+		old:  "return sec + atomic.LoadInt64(step), nsec, mono", new: "return sec, nsec, mono",
+		pkg: "./test/chaos", test: "TestAStepReachesAProcessThatRunsAndNoDuration",
+	},
+	{
+		name: "a scenario whose steps reach nobody passes",
+		file: "test/chaos/clock.go",
+		old:  "date.Before(early) || date.After(", new: "false && date.Before(early) && date.After(",
+		pkg: "./test/chaos", test: "TestAStepThatDoesNotReachTheWorkerIsNoticed",
+	},
+}
