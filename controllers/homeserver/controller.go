@@ -23,7 +23,7 @@ import (
 	"github.com/myelin-hs/myelin/controllers/apply"
 	"github.com/myelin-hs/myelin/controllers/desired"
 	"github.com/myelin-hs/myelin/controllers/kubeevent"
-	"github.com/myelin-hs/myelin/controllers/secretwatch"
+	"github.com/myelin-hs/myelin/controllers/namedwatch"
 )
 
 // +kubebuilder:rbac:groups=myelin.dev,resources=homeservers;workerpools;eventpersistershards,verbs=get;list;watch
@@ -48,7 +48,7 @@ type Controller struct {
 	reader client.Reader
 	apply  *apply.Applier
 	// secrets tells of changes of the Secrets that Homeservers name.
-	secrets *secretwatch.Watches
+	secrets *namedwatch.Watches
 	events  *kubeevent.Recorder
 	now     func() time.Time
 	random  io.Reader
@@ -59,7 +59,7 @@ type Controller struct {
 // Add adds the controller to the manager. It reads and watches Secrets through direct, which is not cached. namespace is the
 // operator's own, empty if it runs outside of the cluster.
 func Add(m manager.Manager, direct client.WithWatch, events *kubeevent.Recorder, namespace string) error {
-	secrets := secretwatch.New(direct)
+	secrets := namedwatch.New(direct, corev1.SchemeGroupVersion.WithKind("Secret"))
 	if err := m.Add(secrets); err != nil {
 		return err
 	}

@@ -1,14 +1,16 @@
-package secretwatch
+package namedwatch
 
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
@@ -29,9 +31,12 @@ type server struct {
 	closed []string
 }
 
-func (s *server) Watch(ctx context.Context, _ client.ObjectList, options ...client.ListOption) (watch.Interface, error) {
+func (s *server) Watch(ctx context.Context, of client.ObjectList, options ...client.ListOption) (watch.Interface, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if kind := of.GetObjectKind().GroupVersionKind(); kind != corev1.SchemeGroupVersion.WithKind("SecretList") {
+		return nil, fmt.Errorf("a watch of %s", kind)
+	}
 	list := (&client.ListOptions{}).ApplyOptions(options)
 	name, exact := list.FieldSelector.RequiresExactMatch(metav1.ObjectNameField)
 	if !exact {
@@ -62,7 +67,7 @@ func start(t *testing.T, s *server) (*Watches, workqueue.TypedRateLimitingInterf
 	s.begun, s.open = time.Now(), map[string]*watch.RaceFreeFakeWatcher{}
 	queue := workqueue.NewTypedRateLimitingQueue(workqueue.DefaultTypedControllerRateLimiter[ctrl.Request]())
 	ctx, cancel := context.WithCancel(t.Context())
-	w := New(s)
+	w := New(s, corev1.SchemeGroupVersion.WithKind("Secret"))
 	require.NoError(t, w.Source().Start(ctx, queue))
 	ended := make(chan error, 1)
 	go func() { ended <- w.Start(ctx) }()
@@ -89,7 +94,7 @@ func queued(t *testing.T, queue workqueue.TypedRateLimitingInterface[ctrl.Reques
 	return all
 }
 
-func TestEachChangeOfAFollowedSecretQueuesTheObject(t *testing.T) {
+func TestEachChangeOfWhatIsFollowedQueuesTheObject(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := &server{}
@@ -138,7 +143,7 @@ func TestAWatchThatFailsIsTriedAgainLessAndLessOften(t *testing.T) {
 	})
 }
 
-func TestSecretsThatAreNamedNoLongerAreNotWatched(t *testing.T) {
+func TestWhatIsFollowedNoLongerIsNotWatched(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := &server{}
@@ -161,7 +166,7 @@ func TestNothingIsWatchedAfterTheEnd(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := &server{}
-		w := New(s)
+		w := New(s, corev1.SchemeGroupVersion.WithKind("Secret"))
 		w.Follow(demo, "db")
 		require.Empty(t, w.follows, "the source has not begun")
 		ctx, cancel := context.WithCancel(t.Context())
