@@ -22,6 +22,8 @@ const (
 	ConditionRedisReachable = "RedisReachable"
 	// ConditionShardsClaimed: every shard is claimed by a live worker.
 	ConditionShardsClaimed = "ShardsClaimed"
+	// ConditionIngressMade is there while an Ingress is asked for: it is as the spec wants it. Nothing else depends on it.
+	ConditionIngressMade = "IngressMade"
 )
 
 // Reasons of conditions. The list is fixed: scripts and alerts may match on them. A message says what to do, in a sentence.
@@ -68,6 +70,10 @@ const (
 	ReasonHomeserverMissing  = "HomeserverMissing"
 	ReasonWaitingForDatabase = "WaitingForDatabase"
 	ReasonWaitingForPool     = "WaitingForPool"
+
+	// The way in from outside.
+	ReasonIngressMade    = "IngressMade"
+	ReasonIngressRefused = "IngressRefused"
 
 	// All.
 	ReasonReady     = "Ready"

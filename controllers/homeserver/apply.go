@@ -29,14 +29,19 @@ func (c *Controller) applyNetworkPolicy(ctx context.Context, hs *v1alpha1.Homese
 	if hs.Spec.NetworkPolicy == v1alpha1.NetworkPolicyIngress {
 		return c.apply.Apply(ctx, desired.NetworkPolicy(d, c.namespace, owner), policy, hs.UID)
 	}
-	if err := c.client.Get(ctx, client.ObjectKeyFromObject(hs), policy); err != nil {
+	return c.remove(ctx, hs, hs.Name, policy)
+}
+
+// remove deletes the object of this name, of which o is an empty one, if it is there and the Homeserver controls it.
+func (c *Controller) remove(ctx context.Context, hs *v1alpha1.Homeserver, name string, o client.Object) error {
+	if err := c.client.Get(ctx, client.ObjectKey{Namespace: hs.Namespace, Name: name}, o); err != nil {
 		return client.IgnoreNotFound(err)
 	}
-	if !metav1.IsControlledBy(policy, hs) || !policy.DeletionTimestamp.IsZero() {
+	if !metav1.IsControlledBy(o, hs) || !o.GetDeletionTimestamp().IsZero() {
 		return nil
 	}
-	if err := c.client.Delete(ctx, policy); client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("delete the NetworkPolicy %s: %w", policy.Name, err)
+	if err := c.client.Delete(ctx, o); client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("remove what the spec no longer wants: %w", err)
 	}
 	return nil
 }

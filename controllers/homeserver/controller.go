@@ -38,8 +38,9 @@ import (
 // The right to read Secrets is no part of this role: who installs Homeservers gives it, for the Secrets that they name
 // (docs/install.md).
 
-// deniedRetry is how soon it is tried again to read a Secret that the operator may not: no watch tells of a changed role.
-const deniedRetry = 30 * time.Second
+// blindRetry is how soon it is tried again what no watch tells of: to read a Secret that the operator may not, or to make what
+// the API server refuses.
+const blindRetry = 30 * time.Second
 
 // Controller reconciles Homeservers.
 type Controller struct {
@@ -121,11 +122,11 @@ func (c *Controller) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	}
 	var failed error // which holds nothing else up
 	if !paused {
-		failed = c.applyIngress(ctx, &hs, d, owner)
+		decided.ingress, failed = c.applyIngress(ctx, &hs, d, owner)
 	}
 	after := decided.migration.After
-	if decided.secrets.Reason == v1alpha1.ReasonSecretForbidden {
-		after = deniedRetry
+	if decided.blind() && (after == 0 || after > blindRetry) {
+		after = blindRetry
 	}
 	return apply.Settle(ctrl.Result{RequeueAfter: after}, errors.Join(failed, c.writeStatus(ctx, &hs, seen, decided)))
 }

@@ -2,32 +2,42 @@ package homeserver
 
 import (
 	"context"
-	"fmt"
+	"errors"
 
 	networkingv1 "k8s.io/api/networking/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/myelin-hs/myelin/api/v1alpha1"
+	"github.com/myelin-hs/myelin/controllers/apply"
 	"github.com/myelin-hs/myelin/controllers/desired"
+	"github.com/myelin-hs/myelin/controllers/plan"
 )
 
 // +kubebuilder:rbac:groups=networking.k8s.io,resources=ingresses,verbs=get;list;watch;create;patch;delete
 
-// applyIngress makes the Ingress if the spec wants one, and otherwise removes the one that was made before.
-func (c *Controller) applyIngress(ctx context.Context, hs *v1alpha1.Homeserver, d desired.Homeserver, owner desired.Owner) error {
+// applyIngress makes the Ingress if the spec wants one, and says how that went; otherwise it removes the one that was made
+// before. What the spec asks for and cannot be had is told by the verdict, and is no error.
+func (c *Controller) applyIngress(ctx context.Context, hs *v1alpha1.Homeserver, d desired.Homeserver, owner desired.Owner) (*plan.Verdict, error) {
 	ingress := &networkingv1.Ingress{}
-	if hs.Spec.Ingress != nil {
-		return c.apply.Apply(ctx, desired.Ingress(d, *hs.Spec.Ingress, owner), ingress, hs.UID)
+	if hs.Spec.Ingress == nil {
+		return nil, c.remove(ctx, hs, hs.Name, ingress)
 	}
-	if err := c.client.Get(ctx, client.ObjectKeyFromObject(hs), ingress); err != nil {
-		return client.IgnoreNotFound(err)
+	v := plan.IngressMade()
+	err := c.apply.Apply(ctx, desired.Ingress(d, *hs.Spec.Ingress, owner), ingress, hs.UID)
+	switch {
+	case err == nil:
+	case errors.Is(err, apply.ErrNameTaken):
+		v = plan.NameTaken("Homeserver", hs.Name)
+	case refused(err):
+		v = plan.IngressRefused(err.Error())
+	default:
+		return nil, err
 	}
-	if !metav1.IsControlledBy(ingress, hs) || !ingress.DeletionTimestamp.IsZero() {
-		return nil
-	}
-	if err := c.client.Delete(ctx, ingress); client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("delete the Ingress %s: %w", ingress.Name, err)
-	}
-	return nil
+	return &v, nil
+}
+
+// refused says whether the API server, or an admission webhook that it asks, finds fault with what is to be made, rather than
+// that something failed.
+func refused(err error) bool {
+	return apierrors.IsInvalid(err) || apierrors.IsBadRequest(err) || apierrors.IsForbidden(err)
 }

@@ -16,6 +16,12 @@ import (
 type decision struct {
 	secrets, workers plan.Verdict
 	migration        plan.MigrationDecision
+	ingress          *plan.Verdict // nil: none is asked for, or nothing is known of it
+}
+
+// blind says whether something may heal that no watch tells of.
+func (d decision) blind() bool {
+	return d.secrets.Reason == v1alpha1.ReasonSecretForbidden || d.ingress != nil && !d.ingress.Is()
 }
 
 func (c *Controller) decide(hs *v1alpha1.Homeserver, s *seen) decision {
@@ -64,6 +70,7 @@ func (c *Controller) writeStatus(ctx context.Context, hs *v1alpha1.Homeserver, s
 	plan.Set(&status.Conditions, v1alpha1.ConditionDatabaseReady, d.migration.Ready, hs.Generation)
 	plan.Set(&status.Conditions, v1alpha1.ConditionWorkersReady, d.workers, hs.Generation)
 	plan.Set(&status.Conditions, v1alpha1.ConditionShardsClaimed, shards, hs.Generation)
+	plan.SetEntry(&status.Conditions, v1alpha1.ConditionIngressMade, hs.Spec.Ingress != nil, d.ingress, hs.Generation)
 	if equality.Semantic.DeepEqual(before.Status, hs.Status) {
 		return nil
 	}

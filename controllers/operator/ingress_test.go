@@ -7,7 +7,10 @@ import (
 	"github.com/stretchr/testify/require"
 	networkingv1 "k8s.io/api/networking/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/myelin-hs/myelin/api/v1alpha1"
 )
@@ -81,4 +84,33 @@ func TestIngressComesAndGoesWithTheSpec(t *testing.T) {
 		return ""
 	})
 	there(false)
+}
+
+// What is wrong with the Ingress is told, is nobody else's trouble, and is over when the spec is mended.
+func TestRefusedIngressIsToldAndHoldsNothingUp(t *testing.T) {
+	t.Parallel()
+	s := newSpace(t)
+	s.create(s.secret("db", "postgres://one"), s.secret("cache", "redis://one"), object(t, homeserverYAML,
+		ingressChange(`host: matrix.example.org, annotations: {"a b/c": d}`)))
+	s.start()
+	told := s.condition(v1alpha1.ConditionIngressMade, "False", v1alpha1.ReasonIngressRefused)
+	require.Contains(t, told.Message, `a b/c`)
+	s.finish(s.running(), result("Migrated", "", "db-1"))
+	s.condition(v1alpha1.ConditionDatabaseReady, "True", v1alpha1.ReasonMigrated)
+
+	patch := func(text string) {
+		hs := &v1alpha1.Homeserver{ObjectMeta: metav1.ObjectMeta{Namespace: s.name, Name: "demo"}}
+		require.NoError(t, cluster.Patch(t.Context(), hs, client.RawPatch(types.MergePatchType, []byte(text))))
+	}
+	patch(`{"spec":{"ingress":{"annotations":null}}}`)
+	s.condition(v1alpha1.ConditionIngressMade, "True", v1alpha1.ReasonIngressMade)
+	patch(`{"spec":{"ingress":null}}`)
+	s.eventually(func() string {
+		var hs v1alpha1.Homeserver
+		s.get("demo", &hs)
+		if meta.FindStatusCondition(hs.Status.Conditions, v1alpha1.ConditionIngressMade) != nil {
+			return "the condition is still there"
+		}
+		return ""
+	})
 }

@@ -113,6 +113,9 @@ func verdicts() []plan.Verdict {
 	for _, held := range []bool{true, false} {
 		add(plan.Turn("p", "new", []plan.PoolImage{{Name: "o", Image: "old", Paused: held}, {Name: "p", Image: "old"}}))
 	}
+	for _, v := range []plan.Verdict{plan.IngressMade(), plan.IngressRefused("metadata.annotations: bad")} {
+		add(&v)
+	}
 	for _, v := range []plan.Verdict{plan.Paused("Homeserver demo"), plan.Refused("spec.x: bad"), plan.NameTaken("WorkerPool", "p")} {
 		add(&v)
 	}
