@@ -28,14 +28,18 @@ const (
 
 // Reasons of conditions. The list is fixed: scripts and alerts may match on them. A message says what to do, in a sentence.
 const (
-	// Database: the first six are also written by `worker migrate`.
+	// Database: the first eight are also written by `worker migrate`.
 	ReasonMigrated                     = "Migrated"
 	ReasonDatabaseUnreachable          = "DatabaseUnreachable"
 	ReasonDatabaseAuthenticationFailed = "DatabaseAuthenticationFailed"
 	ReasonDatabaseIdentityChanged      = "DatabaseIdentityChanged"
 	ReasonDatabaseClaimed              = "DatabaseClaimed"
-	ReasonMigrationFailed              = "MigrationFailed"
-	ReasonMigrationRunning             = "MigrationRunning"
+	// ReasonDowngradeRefused: the image is older than what the database is used by.
+	ReasonDowngradeRefused = "DowngradeRefused"
+	// ReasonUpgradeRefused: the image is too many versions ahead of the workers that run.
+	ReasonUpgradeRefused   = "UpgradeRefused"
+	ReasonMigrationFailed  = "MigrationFailed"
+	ReasonMigrationRunning = "MigrationRunning"
 
 	// Secrets.
 	ReasonSecretsFound     = "SecretsFound"

@@ -5,6 +5,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/myelin-hs/myelin/api/v1alpha1"
@@ -48,10 +49,7 @@ func TestAnImageIsRolledOutPoolByPool(t *testing.T) {
 	require.Equal(t, old, s.image("a-gateway"))
 
 	const next = "registry.example/myelin:next"
-	var hs v1alpha1.Homeserver
-	s.get("demo", &hs)
-	hs.Spec.Image = next
-	require.NoError(t, cluster.Update(t.Context(), &hs))
+	s.setImage(next)
 	job := s.running()
 	require.Equal(t, next, job.Spec.Template.Spec.Containers[0].Image)
 	require.Equal(t, old, s.image("demo-persister"), "the database comes first")
@@ -68,4 +66,53 @@ func TestAnImageIsRolledOutPoolByPool(t *testing.T) {
 	s.wantImage("a-gateway", next)
 	s.ready("a-gateway", 3)
 	s.poolCondition("a-gateway", v1alpha1.ConditionReady, "True", v1alpha1.ReasonAllReplicasReady)
+}
+
+// A jump over versions, up or down, changes nothing but what the status says; another image heals it.
+func TestAJumpOverVersionsRollsNothing(t *testing.T) {
+	t.Parallel()
+	for reason, advice := range map[string]string{
+		v1alpha1.ReasonUpgradeRefused: "a version in between", v1alpha1.ReasonDowngradeRefused: "the version that upgraded the database",
+	} {
+		t.Run(reason, func(t *testing.T) {
+			t.Parallel()
+			s := newSpace(t)
+			s.demo()
+			s.create(object(t, poolYAML, "{}"))
+			s.start()
+			s.finish(s.running(), result("Migrated", "", "db-1"))
+			s.ready("demo-persister", 1)
+			before := s.deployment("demo-persister")
+
+			s.setImage("registry.example/myelin:far")
+			s.finish(s.running(), result(reason, "The database has schema version 2 and this build 9", ""))
+			c := s.condition(v1alpha1.ConditionStalled, "True", reason)
+			require.Contains(t, c.Message, "The database has schema version 2 and this build 9. ")
+			require.Contains(t, c.Message, advice)
+			wp := s.poolCondition("demo-persister", v1alpha1.ConditionReconciling, "True", v1alpha1.ReasonWaitingForDatabase)
+			require.Contains(t, describe(wp.Status.Conditions), reason)
+			require.Equal(t, before.Spec, s.deployment("demo-persister").Spec)
+
+			s.setImage("registry.example/myelin:next")
+			var job *batchv1.Job
+			s.eventually(func() string { // a retry for the other image may have been under way
+				job = s.running()
+				if have := job.Spec.Template.Spec.Containers[0].Image; have != "registry.example/myelin:next" {
+					return "the Job has the image " + have
+				}
+				return ""
+			})
+			s.finish(job, result("Migrated", "", "db-1"))
+			s.wantImage("demo-persister", "registry.example/myelin:next")
+		})
+	}
+}
+
+func (s *space) setImage(image string) {
+	s.t.Helper()
+	var hs v1alpha1.Homeserver
+	s.get("demo", &hs)
+	before := hs.DeepCopy()
+	hs.Spec.Image = image
+	require.NoError(s.t, cluster.Patch(s.t.Context(), &hs, client.MergeFrom(before)))
 }

@@ -30,7 +30,8 @@ type Result struct {
 
 var migrationReasons = []string{
 	v1alpha1.ReasonMigrated, v1alpha1.ReasonDatabaseUnreachable, v1alpha1.ReasonDatabaseAuthenticationFailed,
-	v1alpha1.ReasonDatabaseIdentityChanged, v1alpha1.ReasonDatabaseClaimed, v1alpha1.ReasonMigrationFailed,
+	v1alpha1.ReasonDatabaseIdentityChanged, v1alpha1.ReasonDatabaseClaimed, v1alpha1.ReasonDowngradeRefused, v1alpha1.ReasonUpgradeRefused,
+	v1alpha1.ReasonMigrationFailed,
 }
 
 // ParseResult reads the last line of a container's termination message. Anything that is not a result, such as the last
@@ -147,6 +148,8 @@ func advice(r Result) string {
 		v1alpha1.ReasonDatabaseAuthenticationFailed: "Mend the user and password in the Secret that spec.postgres names.",
 		v1alpha1.ReasonDatabaseIdentityChanged:      "Point spec.postgres, or the Secret that it names, back at this homeserver's database; nothing was written to the other.",
 		v1alpha1.ReasonDatabaseClaimed:              "Give this Homeserver a database of its own: the one that spec.postgres names is another's.",
+		v1alpha1.ReasonDowngradeRefused:             "Give spec.image the version that upgraded the database; nothing was changed.",
+		v1alpha1.ReasonUpgradeRefused:               "Give spec.image a version in between first, or scale all WorkerPools to 0; nothing was changed.",
 		v1alpha1.ReasonMigrationFailed:              "Look at the logs of the migration Job's pod.",
 	}[r.Reason]
 	first, size := utf8.DecodeRuneInString(r.Message)

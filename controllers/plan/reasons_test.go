@@ -57,7 +57,7 @@ func verdicts() []plan.Verdict {
 	attempts := []*plan.Attempt{nil, {Number: 1}, {Number: 1, Waiting: "ErrImagePull: no such image"}, {Number: 1, Finished: true}}
 	for _, reason := range []string{
 		v1alpha1.ReasonDatabaseUnreachable, v1alpha1.ReasonDatabaseAuthenticationFailed, v1alpha1.ReasonDatabaseIdentityChanged,
-		v1alpha1.ReasonDatabaseClaimed, v1alpha1.ReasonMigrationFailed, "Nonsense",
+		v1alpha1.ReasonDatabaseClaimed, v1alpha1.ReasonDowngradeRefused, v1alpha1.ReasonUpgradeRefused, v1alpha1.ReasonMigrationFailed, "Nonsense",
 	} {
 		r := plan.ParseResult(`{"reason":"` + reason + `","message":"it went wrong"}`)
 		attempts = append(attempts, &plan.Attempt{Number: 1, Finished: true, Result: &r})

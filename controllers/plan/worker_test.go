@@ -17,7 +17,7 @@ func TestTheOperatorUnderstandsWhatAMigrationReports(t *testing.T) {
 	t.Parallel()
 	for _, reason := range []string{
 		app.ReasonMigrated, app.ReasonDatabaseUnreachable, app.ReasonAuthenticationFailed, app.ReasonDatabaseIdentityChange,
-		app.ReasonDatabaseClaimed, app.ReasonMigrationFailed,
+		app.ReasonDatabaseClaimed, app.ReasonDowngradeRefused, app.ReasonUpgradeRefused, app.ReasonMigrationFailed,
 	} {
 		line, err := json.Marshal(app.MigrationResult{Reason: reason, Message: "It is so.", DatabaseID: "db", SchemaVersion: 3})
 		require.NoError(t, err)

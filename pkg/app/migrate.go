@@ -26,6 +26,8 @@ const (
 	ReasonAuthenticationFailed   = "DatabaseAuthenticationFailed"
 	ReasonDatabaseIdentityChange = "DatabaseIdentityChanged"
 	ReasonDatabaseClaimed        = "DatabaseClaimed"
+	ReasonDowngradeRefused       = "DowngradeRefused"
+	ReasonUpgradeRefused         = "UpgradeRefused"
 	ReasonMigrationFailed        = "MigrationFailed"
 )
 
@@ -83,6 +85,7 @@ func migrate(ctx context.Context, cfg config.Migration) (schema.Identity, error)
 	}
 	return schema.Migrate(ctx, conn, schema.Options{
 		ServerName: cfg.ServerName, HomeserverID: cfg.HomeserverID, ExpectDatabaseID: cfg.DatabaseID, Shards: cfg.Shards,
+		Protocol: protocol, Beside: beside,
 	})
 }
 
@@ -93,6 +96,10 @@ func migrationReason(err error) string {
 		return ReasonDatabaseIdentityChange
 	case errors.Is(err, schema.ErrOtherServer), errors.Is(err, schema.ErrOtherHomeserver):
 		return ReasonDatabaseClaimed
+	case errors.Is(err, schema.ErrTooOld):
+		return ReasonDowngradeRefused
+	case errors.Is(err, schema.ErrTooFar):
+		return ReasonUpgradeRefused
 	case strings.HasPrefix(code, "28"): // invalid authorization
 		return ReasonAuthenticationFailed
 	case errors.Is(err, errConnect), strings.HasPrefix(code, "08"), strings.HasPrefix(code, "57"):

@@ -31,6 +31,8 @@ const (
 	// protocol is the newest protocol between workers that this build speaks. 2: pulses (route.Pulse),
 	// and the map from rooms to shards may change.
 	protocol = 2
+	// beside is the oldest protocol of workers that this build is rolled out beside: that of the version before.
+	beside = 2
 	// maxInternalBody bounds a request between workers: a new room is the largest.
 	maxInternalBody = persister.MaxCreateRoomBytes
 	// leaseConns is the lease manager's own pool, so that no slow read delays a heartbeat.
@@ -158,7 +160,7 @@ func (w *worker) database(ctx context.Context) error {
 		return fmt.Errorf("connect to the database: %w", err)
 	}
 	w.db, err = schema.Check(ctx, conn, schema.Options{
-		ServerName: w.cfg.ServerName, HomeserverID: w.cfg.HomeserverID, ExpectDatabaseID: w.cfg.DatabaseID,
+		ServerName: w.cfg.ServerName, HomeserverID: w.cfg.HomeserverID, ExpectDatabaseID: w.cfg.DatabaseID, Protocol: protocol,
 	})
 	if cerr := conn.Close(ctx); err == nil {
 		err = cerr

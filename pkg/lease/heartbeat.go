@@ -165,7 +165,7 @@ func (m *Manager) beat(ctx context.Context, conn *pgxpool.Conn) (err error) {
 	if leapt {
 		m.log.Warn("the clock of the database leapt", "to", a.clock)
 	}
-	return nil
+	return m.outgrown(ctx, a.minProtocol)
 }
 
 // credit counts a heartbeat that was answered just now and sent then: own leases last for the fence's time from when it

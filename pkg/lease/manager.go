@@ -67,6 +67,7 @@ type Manager struct {
 	generation atomic.Int64             // of the database
 	resets     []func(generation int64) // see OnReset; set before Run
 	served     int64                    // the generation of what is in memory; steering's
+	told       int                      // of which newer protocol the log was told; the heartbeat's
 
 	kicked    chan struct{} // beat now
 	woken     chan struct{} // steer now

@@ -48,6 +48,8 @@ type answer struct {
 	leader  leaderRow
 	soonest *int64 // ms until the next heartbeat of another worker would expire; nil: there is none
 	clock   time.Time
+	// minProtocol is the oldest with which a worker may join.
+	minProtocol int
 }
 
 // leaderRow is the row of the balancer.
@@ -90,13 +92,13 @@ SELECT coalesce((SELECT state FROM beat), 3), d.leases, d.workers,
            'expires_ms', (1000 * extract(epoch FROM greatest(expires_at, to_timestamp(0)) - clock_timestamp()))::bigint)
           FROM leader WHERE name = $6),
        (SELECT (1000 * extract(epoch FROM min(expires_at) - clock_timestamp()))::bigint FROM w WHERE worker_id <> $1 AND NOT expired),
-       clock_timestamp(), c.database_id::text, c.generation, c.timeline, c.system_id, c.same, c.map_version
+       clock_timestamp(), c.database_id::text, c.generation, c.timeline, c.system_id, c.same, c.map_version, c.min_protocol
   FROM d, c`
 	var a answer
 	var leases, workers, leader []byte
 	err := conn.QueryRow(ctx, sql, r.me, ms(r.timing.ttl), Space, had.leases, had.workers, leaderName, database).
 		Scan(&a.state, &a.digests.leases, &a.digests.workers, &leases, &workers, &leader, &a.soonest, &a.clock,
-			&a.life.database, &a.life.generation, &a.life.timeline, &a.life.system, &a.life.same, &a.life.mapVersion)
+			&a.life.database, &a.life.generation, &a.life.timeline, &a.life.system, &a.life.same, &a.life.mapVersion, &a.minProtocol)
 	if err != nil {
 		return answer{}, fmt.Errorf("heartbeat: %w", err)
 	}

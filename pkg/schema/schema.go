@@ -32,6 +32,9 @@ type Options struct {
 	// included, is then refused.
 	ExpectDatabaseID string
 	Shards           int // number of shards of a new database, 1..4096; default 64
+	// Protocol is the newest protocol between workers that this build speaks, and Beside the oldest of workers that it may
+	// run beside. 0: not compared.
+	Protocol, Beside int
 }
 
 // Identity says which database this is.
@@ -41,6 +44,7 @@ type Identity struct {
 	HomeserverID  string
 	Generation    int64
 	SchemaVersion int
+	MinProtocol   int // the oldest protocol between workers with which one may join
 }
 
 // Errors by which a database is refused. Nothing was written when one of them is returned.
@@ -132,6 +136,9 @@ func Migrate(ctx context.Context, conn *pgx.Conn, opts Options) (Identity, error
 		if err := have.match(opts); err != nil {
 			return have, err
 		}
+		if err := have.reach(ctx, conn, opts); err != nil {
+			return have, err
+		}
 	}
 	for _, m := range all[min(have.SchemaVersion, len(all)):] {
 		if err := apply(ctx, conn, m, opts); err != nil {
@@ -151,6 +158,9 @@ func Check(ctx context.Context, conn *pgx.Conn, opts Options) (Identity, error) 
 		return have, err
 	}
 	if err := have.match(opts); err != nil {
+		return have, err
+	}
+	if err := have.admits(opts); err != nil {
 		return have, err
 	}
 	if have.SchemaVersion < Version() {
@@ -181,8 +191,8 @@ func identity(ctx context.Context, conn *pgx.Conn) (Identity, error) {
 		return Identity{}, ErrNotMigrated
 	}
 	var i Identity
-	err := conn.QueryRow(ctx, `SELECT database_id::text, server_name, homeserver_id, generation, schema_version FROM cluster_state`).
-		Scan(&i.DatabaseID, &i.ServerName, &i.HomeserverID, &i.Generation, &i.SchemaVersion)
+	err := conn.QueryRow(ctx, `SELECT database_id::text, server_name, homeserver_id, generation, schema_version, min_protocol FROM cluster_state`).
+		Scan(&i.DatabaseID, &i.ServerName, &i.HomeserverID, &i.Generation, &i.SchemaVersion, &i.MinProtocol)
 	if err != nil {
 		return Identity{}, fmt.Errorf("read cluster_state: %w", err)
 	}
