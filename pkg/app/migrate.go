@@ -39,14 +39,15 @@ type MigrationResult struct {
 	SchemaVersion int    `json:"schemaVersion,omitempty"`
 }
 
-// Migrate brings the database to this build's schema and writes the result to out and to cfg.ResultFile. The error is
+// Migrate brings the database to this build's schema, or with cfg.Contract removes what only older builds need, and writes the result to out and to cfg.ResultFile. The error is
 // for the exit code: it has been told in the result.
 func Migrate(ctx context.Context, cfg config.Migration, log *slog.Logger, out io.Writer) error {
 	ctx, cancel := context.WithTimeout(ctx, migrateLimit)
 	defer cancel()
 	id, err := migrate(ctx, cfg)
 	result := MigrationResult{
-		Reason: ReasonMigrated, Message: fmt.Sprintf("The database has schema version %d.", id.SchemaVersion),
+		Reason:     ReasonMigrated,
+		Message:    fmt.Sprintf("The database has schema version %d and takes protocol %d or newer.", id.SchemaVersion, id.MinProtocol),
 		DatabaseID: id.DatabaseID, SchemaVersion: id.SchemaVersion,
 	}
 	if err != nil {
@@ -83,7 +84,11 @@ func migrate(ctx context.Context, cfg config.Migration) (schema.Identity, error)
 	if _, err := conn.Exec(ctx, "SET statement_timeout = 0; SET lock_timeout = '1min'; SET idle_in_transaction_session_timeout = 0"); err != nil {
 		return schema.Identity{}, err
 	}
-	return schema.Migrate(ctx, conn, schema.Options{
+	step := schema.Migrate
+	if cfg.Contract {
+		step = schema.Contract
+	}
+	return step(ctx, conn, schema.Options{
 		ServerName: cfg.ServerName, HomeserverID: cfg.HomeserverID, ExpectDatabaseID: cfg.DatabaseID, Shards: cfg.Shards,
 		Protocol: protocol, Beside: beside,
 	})

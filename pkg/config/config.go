@@ -74,6 +74,8 @@ type Migration struct {
 	PostgresURI, PostgresUser, PostgresPassword Secret
 	// Shards is the number of event persister shards of a new homeserver, 1 to 4096.
 	Shards int
+	// Contract: remove what only workers of older versions need, instead of bringing the schema up to date.
+	Contract bool
 	// ResultFile gets a copy of the result line, such as a container's termination log. Empty: none.
 	ResultFile string
 

@@ -108,6 +108,7 @@ func Migrate(args, environ []string, usage io.Writer) (Migration, error) {
 	postgres := set.postgres(&m.PostgresURI, &m.PostgresUser, &m.PostgresPassword)
 	set.database(&m.DatabaseID, &m.HomeserverID)
 	set.IntVar(&m.Shards, "shards", defaultShards, "event persister shards of a new homeserver")
+	set.BoolVar(&m.Contract, "contract", false, "instead, remove what only workers of older versions need, once none of them lives")
 	set.StringVar(&m.ResultFile, "result-file", "", "write the result here too")
 	set.logging(&m.LogFormat, &m.LogLevel)
 	if _, err := set.parse(args, environ); err != nil {

@@ -19,19 +19,19 @@ var (
 )
 
 // admits says whether a worker of opts' protocol may join.
-func (i Identity) admits(opts Options) error {
+func (i Identity) admits(opts Options, version int) error {
 	if opts.Protocol == 0 || opts.Protocol >= i.MinProtocol {
 		return nil
 	}
 	return fmt.Errorf("%w: it has schema version %d and speaks protocol %d, the database has schema version %d and takes protocol %d or newer; "+
 		"run the version that upgraded the database, or restore a backup of before",
-		ErrTooOld, Version(), opts.Protocol, i.SchemaVersion, i.MinProtocol)
+		ErrTooOld, version, opts.Protocol, i.SchemaVersion, i.MinProtocol)
 }
 
-// reach says whether this build can upgrade the database, or go back in it, beside the workers that live. A worker whose
+// reach says whether this set's build can upgrade the database, or go back in it, beside the workers that live. A worker whose
 // last heartbeat expired a minute ago does not.
-func (i Identity) reach(ctx context.Context, conn *pgx.Conn, opts Options) error {
-	if err := i.admits(opts); err != nil {
+func (s *set) reach(ctx context.Context, conn *pgx.Conn, have Identity, opts Options) error {
+	if err := have.admits(opts, len(s.expand)); err != nil {
 		return err
 	}
 	const sql = `SELECT count(*), coalesce(min(protocol), 0) FROM worker WHERE state <> 3 AND expires_at > clock_timestamp() - interval '1 minute'`
@@ -39,10 +39,10 @@ func (i Identity) reach(ctx context.Context, conn *pgx.Conn, opts Options) error
 	if err := conn.QueryRow(ctx, sql).Scan(&live, &oldest); err != nil {
 		return fmt.Errorf("look for workers that live: %w", err)
 	}
-	if live == 0 || i.SchemaVersion >= Oldest && oldest >= opts.Beside {
+	if live == 0 || have.SchemaVersion >= s.oldest && oldest >= opts.Beside {
 		return nil
 	}
 	return fmt.Errorf("%w: the database has schema version %d and %d workers, of protocol %d or newer, and this build, of schema version %d, "+
 		"runs beside schema version %d and protocol %d or newer; upgrade to a version in between first, or stop all workers and then upgrade",
-		ErrTooFar, i.SchemaVersion, live, oldest, Version(), Oldest, opts.Beside)
+		ErrTooFar, have.SchemaVersion, live, oldest, len(s.expand), s.oldest, opts.Beside)
 }

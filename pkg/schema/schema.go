@@ -4,19 +4,12 @@ package schema
 
 import (
 	"context"
-	"embed"
 	"errors"
 	"fmt"
-	"io/fs"
-	"regexp"
-	"sort"
-	"strconv"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 )
-
-//go:embed migrations/*.sql
-var migrations embed.FS
 
 // Slots is the number of slots that rooms hash into; it never changes.
 const Slots = 4096
@@ -35,6 +28,8 @@ type Options struct {
 	// Protocol is the newest protocol between workers that this build speaks, and Beside the oldest of workers that it may
 	// run beside. 0: not compared.
 	Protocol, Beside int
+	// Patience bounds each statement of Contract, which holds up heartbeats; default 1 s.
+	Patience time.Duration
 }
 
 // Identity says which database this is.
@@ -56,57 +51,16 @@ var (
 	ErrIdentityChanged = errors.New("database is not the one that this homeserver has used so far")
 )
 
-type migration struct {
-	version int
-	name    string
-	sql     string
-}
-
-var fileName = regexp.MustCompile(`^(\d{4})_[a-z0-9_]+\.sql$`)
-
-func load() ([]migration, error) {
-	entries, err := fs.ReadDir(migrations, "migrations")
-	if err != nil {
-		return nil, err
-	}
-	var all []migration
-	for _, e := range entries {
-		m := fileName.FindStringSubmatch(e.Name())
-		if m == nil {
-			return nil, fmt.Errorf("migration %s: name is not NNNN_words.sql", e.Name())
-		}
-		v, _ := strconv.Atoi(m[1])
-		sql, err := migrations.ReadFile("migrations/" + e.Name())
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, migration{v, e.Name(), string(sql)})
-	}
-	sort.Slice(all, func(i, j int) bool { return all[i].version < all[j].version })
-	for i, m := range all {
-		if m.version != i+1 {
-			return nil, fmt.Errorf("migration %s: expected number %d", m.name, i+1)
-		}
-	}
-	return all, nil
-}
-
 // Version is the schema version that this build needs: the number of its last migration.
-func Version() int {
-	all, err := load()
-	if err != nil {
-		panic(err) // embedded at build time, checked by a test
-	}
-	return len(all)
-}
+func Version() int { return len(embedded().expand) }
 
 // Migrate brings the database to Version and claims it for opts' homeserver. It is idempotent, and safe to run from
 // several processes at once. conn must be a direct session, not one through a transaction pooler.
 func Migrate(ctx context.Context, conn *pgx.Conn, opts Options) (Identity, error) {
-	all, err := load()
-	if err != nil {
-		return Identity{}, err
-	}
+	return embedded().migrate(ctx, conn, opts)
+}
+
+func (s *set) migrate(ctx context.Context, conn *pgx.Conn, opts Options) (Identity, error) {
 	if opts.ServerName == "" {
 		return Identity{}, errors.New("migrate: server name is empty")
 	}
@@ -119,10 +73,11 @@ func Migrate(ctx context.Context, conn *pgx.Conn, opts Options) (Identity, error
 	if opts.Shards < 1 || opts.Shards > Slots {
 		return Identity{}, fmt.Errorf("migrate: shards is %d, must be 1 to %d", opts.Shards, Slots)
 	}
-	if _, err := conn.Exec(ctx, "SELECT pg_advisory_lock($1)", int64(migrationLock)); err != nil {
-		return Identity{}, fmt.Errorf("take the migration lock: %w", err)
+	unlock, err := lock(ctx, conn)
+	if err != nil {
+		return Identity{}, err
 	}
-	defer func() { _, _ = conn.Exec(ctx, "SELECT pg_advisory_unlock($1)", int64(migrationLock)) }()
+	defer unlock()
 
 	have, err := identity(ctx, conn)
 	switch {
@@ -136,16 +91,24 @@ func Migrate(ctx context.Context, conn *pgx.Conn, opts Options) (Identity, error
 		if err := have.match(opts); err != nil {
 			return have, err
 		}
-		if err := have.reach(ctx, conn, opts); err != nil {
+		if err := s.reach(ctx, conn, have, opts); err != nil {
 			return have, err
 		}
 	}
-	for _, m := range all[min(have.SchemaVersion, len(all)):] {
+	for _, m := range s.expand[min(have.SchemaVersion, len(s.expand)):] {
 		if err := apply(ctx, conn, m, opts); err != nil {
 			return Identity{}, err
 		}
 	}
 	return identity(ctx, conn)
+}
+
+// lock keeps two migrators apart, until the function that it returns is called or the session ends.
+func lock(ctx context.Context, conn *pgx.Conn) (unlock func(), err error) {
+	if _, err := conn.Exec(ctx, "SELECT pg_advisory_lock($1)", int64(migrationLock)); err != nil {
+		return nil, fmt.Errorf("take the migration lock: %w", err)
+	}
+	return func() { _, _ = conn.Exec(ctx, "SELECT pg_advisory_unlock($1)", int64(migrationLock)) }, nil
 }
 
 // Check returns the database's identity, or why a worker with opts must not use it.
@@ -160,13 +123,17 @@ func Check(ctx context.Context, conn *pgx.Conn, opts Options) (Identity, error) 
 	if err := have.match(opts); err != nil {
 		return have, err
 	}
-	if err := have.admits(opts); err != nil {
+	if err := have.admits(opts, Version()); err != nil {
 		return have, err
 	}
-	if have.SchemaVersion < Version() {
-		return have, fmt.Errorf("%w (it has %d, needs %d)", ErrOutdated, have.SchemaVersion, Version())
+	return have, have.upToDate(Version())
+}
+
+func (i Identity) upToDate(version int) error {
+	if i.SchemaVersion < version {
+		return fmt.Errorf("%w (it has %d, needs %d)", ErrOutdated, i.SchemaVersion, version)
 	}
-	return have, nil
+	return nil
 }
 
 func (i Identity) match(opts Options) error {
@@ -218,9 +185,9 @@ func apply(ctx context.Context, conn *pgx.Conn, m migration, opts Options) error
 
 func seed(ctx context.Context, tx pgx.Tx, opts Options) error {
 	batch := &pgx.Batch{}
-	batch.Queue(`INSERT INTO cluster_state (server_name, homeserver_id, timeline, system_id)
-		SELECT $1, $2, substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8), system_identifier FROM pg_control_system()`,
-		opts.ServerName, opts.HomeserverID)
+	batch.Queue(`INSERT INTO cluster_state (server_name, homeserver_id, timeline, system_id, min_protocol)
+		SELECT $1, $2, substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8), system_identifier, greatest(1, $3::integer) FROM pg_control_system()`,
+		opts.ServerName, opts.HomeserverID, opts.Beside)
 	batch.Queue(`INSERT INTO shard_lease (space, shard_id) SELECT 'room', generate_series(0, $1 - 1)`, opts.Shards)
 	batch.Queue(`INSERT INTO slot_shard (slot, shard_id) SELECT s, s * $1 / $2 FROM generate_series(0, $2 - 1) s`, opts.Shards, Slots)
 	batch.Queue(`SELECT request_dedupe_rotate()`)
