@@ -34,8 +34,9 @@ func (s *space) pause(o client.Object, name, value string) {
 func (s *space) scaleByHand(name string, n int32) {
 	s.t.Helper()
 	d := s.deployment(name)
+	before := d.DeepCopy()
 	d.Spec.Replicas = &n
-	require.NoError(s.t, cluster.Update(s.t.Context(), d))
+	require.NoError(s.t, cluster.Patch(s.t.Context(), d, client.MergeFrom(before)))
 }
 
 // While a Homeserver is paused nothing is made or changed for it or its pools, and the status goes on being written.

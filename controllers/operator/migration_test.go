@@ -37,8 +37,9 @@ func TestAChangedSpecReachesAStuckMigration(t *testing.T) {
 	})
 	var hs v1alpha1.Homeserver
 	s.get("demo", &hs)
+	before := hs.DeepCopy()
 	hs.Spec.Migration.NodeSelector = map[string]v1alpha1.LabelValue{"disk": "fast"}
-	require.NoError(t, cluster.Update(t.Context(), &hs))
+	require.NoError(t, cluster.Patch(t.Context(), &hs, client.MergeFrom(before)))
 	var job *batchv1.Job
 	s.eventually(func() string {
 		job = s.running()

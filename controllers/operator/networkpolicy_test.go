@@ -9,6 +9,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/myelin-hs/myelin/api/v1alpha1"
 )
@@ -41,8 +42,9 @@ func TestNetworkPolicyComesAndGoesWithTheSpec(t *testing.T) {
 
 	var hs v1alpha1.Homeserver
 	s.get("demo", &hs)
+	before := hs.DeepCopy()
 	hs.Spec.NetworkPolicy = v1alpha1.NetworkPolicyNone
-	require.NoError(t, cluster.Update(t.Context(), &hs))
+	require.NoError(t, cluster.Patch(t.Context(), &hs, client.MergeFrom(before)))
 	s.policy(false)
 }
 

@@ -64,8 +64,7 @@ func TestAnImageIsRolledOutPoolByPool(t *testing.T) {
 
 	s.ready("demo-persister", 1)
 	s.wantImage("a-gateway", next)
-	s.ready("a-gateway", 3)
-	s.poolCondition("a-gateway", v1alpha1.ConditionReady, "True", v1alpha1.ReasonAllReplicasReady)
+	s.allReady("a-gateway", 3)
 }
 
 // A jump over versions, up or down, changes nothing but what the status says; another image heals it.

@@ -36,8 +36,7 @@ func persisters(t *testing.T, n int32) *space {
 	for i := range n {
 		s.pod("demo-persister", fmt.Sprintf("pod-%d", i+1))
 	}
-	s.ready("demo-persister", n)
-	s.poolCondition("demo-persister", v1alpha1.ConditionReady, "True", v1alpha1.ReasonAllReplicasReady)
+	s.allReady("demo-persister", n)
 	return s
 }
 
@@ -108,8 +107,7 @@ func TestScaleDownStopsThePodThatHasDrained(t *testing.T) {
 	s.wantPod("pod-3", isCheap)
 	require.Equal(t, []int64{3}, s.told())
 	s.stopPod("pod-3")
-	s.ready("demo-persister", 2)
-	s.poolCondition("demo-persister", v1alpha1.ConditionReady, "True", v1alpha1.ReasonAllReplicasReady)
+	s.allReady("demo-persister", 2)
 	for _, name := range []string{"pod-1", "pod-2"} {
 		s.wantPod(name, func(p *corev1.Pod) bool { return !isMarked(p) && !isCheap(p) })
 	}

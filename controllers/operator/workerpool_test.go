@@ -39,6 +39,22 @@ func (s *space) ready(name string, n int32) {
 	require.NoError(s.t, cluster.Status().Patch(s.t.Context(), d, client.MergeFrom(before)))
 }
 
+// allReady has the Deployment's controller get everything done, until the pool is ready. Each change of the Deployment, of
+// an annotation too, is one more for it to observe.
+func (s *space) allReady(name string, n int32) {
+	s.t.Helper()
+	s.eventually(func() string {
+		s.ready(name, n)
+		var wp v1alpha1.WorkerPool
+		s.get(name, &wp)
+		if c := meta.FindStatusCondition(wp.Status.Conditions, v1alpha1.ConditionReady); c != nil && c.Reason == v1alpha1.ReasonAllReplicasReady &&
+			c.ObservedGeneration == wp.Generation {
+			return ""
+		}
+		return "not ready: " + describe(wp.Status.Conditions)
+	})
+}
+
 func (s *space) poolCondition(name, kind string, status metav1.ConditionStatus, reason string) v1alpha1.WorkerPool {
 	s.t.Helper()
 	var wp v1alpha1.WorkerPool
@@ -90,8 +106,7 @@ func TestPoolWaitsForTheDatabase(t *testing.T) {
 		corev1.EnvVar{Name: "MYELIN_DATABASE_ID", Value: "db-1"})
 	// The namespace enforces Pod Security "restricted": the Deployment's pods are admitted.
 	s.create(&corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "worker"}, Spec: s.deployment("demo-persister").Spec.Template.Spec})
-	s.ready("demo-persister", 1)
-	wp := s.poolCondition("demo-persister", v1alpha1.ConditionReady, "True", v1alpha1.ReasonAllReplicasReady)
+	wp := s.allReady("demo-persister", 1)
 	require.Equal(t, int32(1), wp.Status.ReadyReplicas)
 	require.Equal(t, "app.kubernetes.io/name=myelin,myelin.dev/homeserver=demo,myelin.dev/pool=demo-persister", wp.Status.Selector)
 }
@@ -191,10 +206,10 @@ func TestRefusedDeploymentIsToldOf(t *testing.T) {
 	s.finish(s.running(), result("Migrated", "", "db-1"))
 	wp := s.poolCondition("demo-persister", v1alpha1.ConditionStalled, "True", v1alpha1.ReasonDeploymentRefused)
 	require.Contains(t, meta.FindStatusCondition(wp.Status.Conditions, v1alpha1.ConditionReady).Message, "nodeSelector")
+	before := wp.DeepCopy()
 	wp.Spec.NodeSelector = nil
-	require.NoError(t, cluster.Update(t.Context(), &wp))
-	s.ready("demo-persister", 1)
-	s.poolCondition("demo-persister", v1alpha1.ConditionReady, "True", v1alpha1.ReasonAllReplicasReady)
+	require.NoError(t, cluster.Patch(t.Context(), &wp, client.MergeFrom(before)))
+	s.allReady("demo-persister", 1)
 }
 
 func TestChangesBySomebodyElseAreUndone(t *testing.T) {
@@ -204,10 +219,7 @@ func TestChangesBySomebodyElseAreUndone(t *testing.T) {
 	s.create(object(t, poolYAML, "{}"))
 	s.start()
 	s.finish(s.running(), result("Migrated", "", "db-1"))
-	d := s.deployment("demo-persister")
-	five := int32(5)
-	d.Spec.Replicas = &five
-	require.NoError(t, cluster.Update(t.Context(), d))
+	s.scaleByHand("demo-persister", 5)
 	s.wantReplicas("demo-persister", 1)
 
 	budget := &policyv1.PodDisruptionBudget{ObjectMeta: metav1.ObjectMeta{Namespace: s.name, Name: "demo-persister"}}
