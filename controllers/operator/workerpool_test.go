@@ -41,11 +41,11 @@ func (s *space) ready(name string, n int32) {
 
 // allReady has the Deployment's controller get everything done, until the pool is ready. Each change of the Deployment, of
 // an annotation too, is one more for it to observe.
-func (s *space) allReady(name string, n int32) {
+func (s *space) allReady(name string, n int32) v1alpha1.WorkerPool {
 	s.t.Helper()
+	var wp v1alpha1.WorkerPool
 	s.eventually(func() string {
 		s.ready(name, n)
-		var wp v1alpha1.WorkerPool
 		s.get(name, &wp)
 		if c := meta.FindStatusCondition(wp.Status.Conditions, v1alpha1.ConditionReady); c != nil && c.Reason == v1alpha1.ReasonAllReplicasReady &&
 			c.ObservedGeneration == wp.Generation {
@@ -53,6 +53,7 @@ func (s *space) allReady(name string, n int32) {
 		}
 		return "not ready: " + describe(wp.Status.Conditions)
 	})
+	return wp
 }
 
 func (s *space) poolCondition(name, kind string, status metav1.ConditionStatus, reason string) v1alpha1.WorkerPool {
