@@ -1,11 +1,13 @@
 package operator_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/myelin-hs/myelin/api/v1alpha1"
@@ -88,8 +90,14 @@ func TestAJumpOverVersionsRollsNothing(t *testing.T) {
 			c := s.condition(v1alpha1.ConditionStalled, "True", reason)
 			require.Contains(t, c.Message, "The database has schema version 2 and this build 9. ")
 			require.Contains(t, c.Message, advice)
-			wp := s.poolCondition("demo-persister", v1alpha1.ConditionReconciling, "True", v1alpha1.ReasonWaitingForDatabase)
-			require.Contains(t, describe(wp.Status.Conditions), reason)
+			s.eventually(func() string {
+				var wp v1alpha1.WorkerPool
+				s.get("demo-persister", &wp)
+				if c := meta.FindStatusCondition(wp.Status.Conditions, v1alpha1.ConditionReconciling); c != nil && strings.Contains(c.Message, reason) {
+					return ""
+				}
+				return "the pool does not say " + reason + ": " + describe(wp.Status.Conditions)
+			})
 			require.Equal(t, before.Spec, s.deployment("demo-persister").Spec)
 
 			s.setImage("registry.example/myelin:next")
