@@ -24,6 +24,9 @@ const (
 	ConditionShardsClaimed = "ShardsClaimed"
 	// ConditionIngressMade is there while an Ingress is asked for: it is as the spec wants it. Nothing else depends on it.
 	ConditionIngressMade = "IngressMade"
+	// ConditionRouteAccepted is there while a route is asked for: its Gateways accept the HTTPRoutes that are made for it.
+	// Nothing else depends on it.
+	ConditionRouteAccepted = "RouteAccepted"
 )
 
 // Reasons of conditions. The list is fixed: scripts and alerts may match on them. A message says what to do, in a sentence.
@@ -78,6 +81,15 @@ const (
 	// The way in from outside.
 	ReasonIngressMade    = "IngressMade"
 	ReasonIngressRefused = "IngressRefused"
+	ReasonRouteAccepted  = "RouteAccepted"
+	// ReasonRouteRefused: the API server does not take the HTTPRoute.
+	ReasonRouteRefused = "RouteRefused"
+	// ReasonRouteNotAccepted: a Gateway does not take the HTTPRoute.
+	ReasonRouteNotAccepted = "RouteNotAccepted"
+	// ReasonRouteUnanswered: no Gateway has said anything about the HTTPRoute yet.
+	ReasonRouteUnanswered = "RouteUnanswered"
+	// ReasonGatewayAPIMissing: the cluster has no HTTPRoutes.
+	ReasonGatewayAPIMissing = "GatewayAPIMissing"
 
 	// All.
 	ReasonReady     = "Ready"

@@ -16,6 +16,8 @@ const (
 
 // HomeserverSpec is what a Matrix homeserver should be.
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.signingKeySecretRef) || has(self.signingKeySecretRef)",message="signingKeySecretRef cannot be removed: the operator would make another key, and other servers would take this one for a stranger; name the Secret that holds the present key"
+// +kubebuilder:validation:XValidation:rule="!has(self.ingress) || !has(self.route)",message="there can be an ingress or a route, not both: remove one"
+// +kubebuilder:validation:XValidation:rule="!has(self.route) || has(self.publicBaseURL)",message="publicBaseURL is required with route: its host is the one that is routed, and /.well-known/matrix tells it to clients and other servers"
 // +kubebuilder:validation:XValidation:rule="!has(self.ingress) || has(self.publicBaseURL)",message="publicBaseURL is required with ingress: it is what /.well-known/matrix tells clients and other servers"
 type HomeserverSpec struct {
 	// serverName is the Matrix server name: the part after the colon in user ids. It is in every event and signature, so it
@@ -90,6 +92,11 @@ type HomeserverSpec struct {
 	// Service of the Homeserver's name.
 	// +optional
 	Ingress *Ingress `json:"ingress,omitempty"`
+
+	// route makes HTTPRoutes of the Gateway API that lead to the gateways, instead of an Ingress. The cluster has to have that
+	// API; the condition RouteAccepted says if it does not.
+	// +optional
+	Route *Route `json:"route,omitempty"`
 
 	// shards is how many parts the rooms are spread over; a shard is written by one worker at a time, so this bounds the
 	// useful number of persisters.

@@ -122,6 +122,14 @@ func TestObjects(t *testing.T) {
 	for _, service := range desired.Services(least, owner) {
 		objects["service-"+*service.Name] = service
 	}
+	routed := least
+	routed.PublicBaseURL = "https://Matrix.example.org:8443/"
+	for _, route := range desired.Routes(routed, v1alpha1.Route{
+		ParentRefs:    []v1alpha1.GatewayReference{{Name: "public", Namespace: "gateways", SectionName: "https"}, {Name: "inside"}},
+		WellKnownHost: "example.org",
+	}, owner) {
+		objects["route-"+*route.Name] = route
+	}
 	for name, o := range objects {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"io"
+	"sync"
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
@@ -50,9 +51,13 @@ type Controller struct {
 	apply  *apply.Applier
 	// secrets tells of changes of the Secrets that Homeservers name.
 	secrets *namedwatch.Watches
-	events  *kubeevent.Recorder
-	now     func() time.Time
-	random  io.Reader
+	// routes tells of changes of the HTTPRoutes of those that want some; routeless are the Homeservers, by name with their uid,
+	// that are known to have none left.
+	routes    *namedwatch.Watches
+	routeless sync.Map
+	events    *kubeevent.Recorder
+	now       func() time.Time
+	random    io.Reader
 	// namespace of the operator; empty if it runs outside of the cluster.
 	namespace string
 }
@@ -61,12 +66,13 @@ type Controller struct {
 // operator's own, empty if it runs outside of the cluster.
 func Add(m manager.Manager, direct client.WithWatch, events *kubeevent.Recorder, namespace string) error {
 	secrets := namedwatch.New(direct, corev1.SchemeGroupVersion.WithKind("Secret"))
-	if err := m.Add(secrets); err != nil {
+	routes := namedwatch.New(direct, desired.RouteKind)
+	if err := errors.Join(m.Add(secrets), m.Add(routes)); err != nil {
 		return err
 	}
 	c := &Controller{
 		client: m.GetClient(), reader: m.GetAPIReader(), apply: apply.New(m.GetClient(), m.GetAPIReader(), "homeserver"),
-		secrets: secrets, events: events, now: time.Now, random: rand.Reader, namespace: namespace,
+		secrets: secrets, routes: routes, events: events, now: time.Now, random: rand.Reader, namespace: namespace,
 	}
 	return ctrl.NewControllerManagedBy(m).Named("homeserver").
 		// Also for changes of status: one written from a cache that was behind is looked at again when the cache has it.
@@ -78,6 +84,7 @@ func Add(m manager.Manager, direct client.WithWatch, events *kubeevent.Recorder,
 		Watches(&v1alpha1.WorkerPool{}, handler.EnqueueRequestsFromMapFunc(ofPool)).
 		Watches(&v1alpha1.EventPersisterShard{}, handler.EnqueueRequestsFromMapFunc(ofShard)).
 		WatchesRawSource(secrets.Source()).
+		WatchesRawSource(routes.Source()).
 		Complete(c)
 }
 
@@ -87,6 +94,8 @@ func (c *Controller) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if err := c.client.Get(ctx, req.NamespacedName, &hs); err != nil {
 		if apierrors.IsNotFound(err) {
 			c.secrets.Follow(req.NamespacedName)
+			c.routes.Follow(req.NamespacedName)
+			c.routeless.Delete(req.NamespacedName)
 		}
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
@@ -122,7 +131,10 @@ func (c *Controller) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	}
 	var failed error // which holds nothing else up
 	if !paused {
-		decided.ingress, failed = c.applyIngress(ctx, &hs, d, owner)
+		var noIngress, noRoute error
+		decided.ingress, noIngress = c.applyIngress(ctx, &hs, d, owner)
+		decided.route, noRoute = c.applyRoutes(ctx, &hs, d, owner)
+		failed = errors.Join(noIngress, noRoute)
 	}
 	after := decided.migration.After
 	if decided.blind() && (after == 0 || after > blindRetry) {

@@ -16,12 +16,13 @@ import (
 type decision struct {
 	secrets, workers plan.Verdict
 	migration        plan.MigrationDecision
-	ingress          *plan.Verdict // nil: none is asked for, or nothing is known of it
+	ingress, route   *plan.Verdict // nil: none is asked for, or nothing is known of it
 }
 
 // blind says whether something may heal that no watch tells of.
 func (d decision) blind() bool {
-	return d.secrets.Reason == v1alpha1.ReasonSecretForbidden || d.ingress != nil && !d.ingress.Is()
+	return d.secrets.Reason == v1alpha1.ReasonSecretForbidden || d.ingress != nil && !d.ingress.Is() ||
+		d.route != nil && d.route.Status == metav1.ConditionFalse && d.route.Reason != v1alpha1.ReasonRouteNotAccepted
 }
 
 func (c *Controller) decide(hs *v1alpha1.Homeserver, s *seen) decision {
@@ -71,6 +72,7 @@ func (c *Controller) writeStatus(ctx context.Context, hs *v1alpha1.Homeserver, s
 	plan.Set(&status.Conditions, v1alpha1.ConditionWorkersReady, d.workers, hs.Generation)
 	plan.Set(&status.Conditions, v1alpha1.ConditionShardsClaimed, shards, hs.Generation)
 	plan.SetEntry(&status.Conditions, v1alpha1.ConditionIngressMade, hs.Spec.Ingress != nil, d.ingress, hs.Generation)
+	plan.SetEntry(&status.Conditions, v1alpha1.ConditionRouteAccepted, hs.Spec.Route != nil, d.route, hs.Generation)
 	if equality.Semantic.DeepEqual(before.Status, hs.Status) {
 		return nil
 	}

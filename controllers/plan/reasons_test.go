@@ -113,7 +113,14 @@ func verdicts() []plan.Verdict {
 	for _, held := range []bool{true, false} {
 		add(plan.Turn("p", "new", []plan.PoolImage{{Name: "o", Image: "old", Paused: held}, {Name: "p", Image: "old"}}))
 	}
-	for _, v := range []plan.Verdict{plan.IngressMade(), plan.IngressRefused("metadata.annotations: bad")} {
+	accepted := func(status metav1.ConditionStatus) plan.RouteSeen {
+		return plan.RouteSeen{Name: "demo", Parents: []plan.ParentSeen{{Gateway: "g", Conditions: []metav1.Condition{{Type: "Accepted", Status: status, Reason: "Because"}}}}}
+	}
+	for _, v := range []plan.Verdict{
+		plan.IngressMade(), plan.IngressRefused("metadata.annotations: bad"),
+		plan.GatewayAPIMissing(), plan.RouteRefused("spec.hostnames: bad"), plan.Routes([]plan.RouteSeen{{Name: "demo"}}),
+		plan.Routes([]plan.RouteSeen{accepted("True")}), plan.Routes([]plan.RouteSeen{accepted("False")}),
+	} {
 		add(&v)
 	}
 	for _, v := range []plan.Verdict{plan.Paused("Homeserver demo"), plan.Refused("spec.x: bad"), plan.NameTaken("WorkerPool", "p")} {
