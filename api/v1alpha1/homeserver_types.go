@@ -169,6 +169,11 @@ type DatabaseStatus struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=64
 	Inputs string `json:"inputs,omitempty"`
+	// contractedImage is the last image that was rolled out to all pools, and for which then all was removed from the schema
+	// that only workers of older versions need.
+	// +optional
+	// +kubebuilder:validation:MaxLength=512
+	ContractedImage string `json:"contractedImage,omitempty"`
 }
 
 // WorkersStatus counts pods.

@@ -13,12 +13,30 @@ import (
 	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
 )
 
-// Migration is the attempt-th Job that migrates the database and says whose it is. It is not retried by Kubernetes: the
+// A Phase is what a Job does to the database in an upgrade.
+type Phase string
+
+const (
+	// Expand brings the schema up to date before workers get the image, beside those of the version before.
+	Expand Phase = "migrate"
+	// Contract removes what only workers of older versions need, once none of them is left.
+	Contract Phase = "contract"
+)
+
+// Of is the value that LabelInputs has on the phase's Jobs for the inputs.
+func (p Phase) Of(inputs string) string {
+	if p == Contract {
+		return inputs + "-contract"
+	}
+	return inputs
+}
+
+// Migration is the attempt-th Job of the phase; Expand also says whose the database is. It is not retried by Kubernetes: the
 // operator makes the next attempt, because it may know by then that the secret has changed.
-func Migration(h Homeserver, attempt int, o Owner) *batchv1ac.JobApplyConfiguration {
-	pod := migrationPod(h)
-	name := fmt.Sprintf("%s-migrate-%s-%d", h.Name, h.Inputs, attempt)
-	l := merge(managed(h.Name), MigrationJobs(h.Name), labels.Set{LabelInputs: h.Inputs, LabelAttempt: strconv.Itoa(attempt)})
+func Migration(h Homeserver, p Phase, attempt int, o Owner) *batchv1ac.JobApplyConfiguration {
+	pod := migrationPod(h, p)
+	name := fmt.Sprintf("%s-%s-%s-%d", h.Name, p, h.Inputs, attempt)
+	l := merge(managed(h.Name), MigrationJobs(h.Name), labels.Set{LabelInputs: p.Of(h.Inputs), LabelAttempt: strconv.Itoa(attempt)})
 	return batchv1ac.Job(name, h.Namespace).
 		WithLabels(l).
 		WithAnnotations(map[string]string{AnnotationPod: hashOf(pod)}).
@@ -35,7 +53,7 @@ func Migration(h Homeserver, attempt int, o Owner) *batchv1ac.JobApplyConfigurat
 const AnnotationPod = "myelin.dev/pod"
 
 // MigrationPod is what AnnotationPod is of a Job that is made now.
-func MigrationPod(h Homeserver) string { return hashOf(migrationPod(h)) }
+func MigrationPod(h Homeserver, p Phase) string { return hashOf(migrationPod(h, p)) }
 
 func hashOf(pod *corev1ac.PodSpecApplyConfiguration) string {
 	text, err := json.Marshal(pod)
@@ -46,7 +64,7 @@ func hashOf(pod *corev1ac.PodSpecApplyConfiguration) string {
 	return hex.EncodeToString(sum[:])[:10]
 }
 
-func migrationPod(h Homeserver) *corev1ac.PodSpecApplyConfiguration {
+func migrationPod(h Homeserver, p Phase) *corev1ac.PodSpecApplyConfiguration {
 	args := []string{
 		"migrate",
 		"--server-name=" + h.ServerName,
@@ -57,6 +75,9 @@ func migrationPod(h Homeserver) *corev1ac.PodSpecApplyConfiguration {
 	}
 	if h.DatabaseID != "" {
 		args = append(args, "--database-id="+h.DatabaseID)
+	}
+	if p == Contract {
+		args = append(args, "--contract")
 	}
 	files := h.Postgres.files()
 	pod := podSpec(h, files).

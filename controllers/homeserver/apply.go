@@ -46,17 +46,20 @@ func (c *Controller) remove(ctx context.Context, hs *v1alpha1.Homeserver, name s
 	return nil
 }
 
-// applyMigration starts the Job that was decided, and removes those of no more use: one for a secret that has changed must
+// applyMigration starts the Jobs that were decided, and removes those of no more use: one for a secret that has changed must
 // not go on.
 func (c *Controller) applyMigration(ctx context.Context, hs *v1alpha1.Homeserver, d desired.Homeserver, owner desired.Owner, s *seen, decided decision) error {
 	stale := s.stale
-	if n := decided.migration.Start; n > 0 {
-		d.Inputs = s.inputs
-		if err := c.apply.Apply(ctx, desired.Migration(d, n, owner), &batchv1.Job{}, hs.UID); err != nil {
+	d.Inputs = s.inputs
+	for phase, n := range map[desired.Phase]int{desired.Expand: decided.migration.Start, desired.Contract: decided.contract.Start} {
+		if n == 0 {
+			continue
+		}
+		if err := c.apply.Apply(ctx, desired.Migration(d, phase, n, owner), &batchv1.Job{}, hs.UID); err != nil {
 			return err
 		}
-		if s.current != "" {
-			stale = append(stale, s.current)
+		if name := s.current[phase]; name != "" {
+			stale = append(stale, name)
 		}
 	}
 	for _, name := range stale {

@@ -3,6 +3,7 @@
 package homeserver
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -34,6 +35,7 @@ import (
 // +kubebuilder:rbac:groups="",resources=secrets,verbs=create
 // +kubebuilder:rbac:groups="",resources=pods,verbs=list
 // +kubebuilder:rbac:groups=networking.k8s.io,resources=networkpolicies,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups=apps,resources=deployments,verbs=get;list;watch
 // +kubebuilder:rbac:groups=batch,resources=jobs,verbs=get;list;watch;create;patch;delete
 
 // The right to read Secrets is no part of this role: who installs Homeservers gives it, for the Secrets that they name
@@ -117,7 +119,7 @@ func (c *Controller) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	c.secrets.Follow(req.NamespacedName, seen.readable()...)
 	decided := c.decide(&hs, seen)
 	if paused {
-		decided.migration = decided.migration.WhilePaused()
+		decided.migration, decided.contract = decided.migration.WhilePaused(), decided.contract.WhilePaused()
 	} else {
 		if err := c.applyServices(ctx, &hs, d, owner); err != nil {
 			return ctrl.Result{}, err
@@ -136,7 +138,7 @@ func (c *Controller) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		decided.route, noRoute = c.applyRoutes(ctx, &hs, d, owner)
 		failed = errors.Join(noIngress, noRoute)
 	}
-	after := decided.migration.After
+	after := cmp.Or(decided.migration.After, decided.contract.After) // one after the other
 	if decided.blind() && (after == 0 || after > blindRetry) {
 		after = blindRetry
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/myelin-hs/myelin/api/v1alpha1"
 	"github.com/myelin-hs/myelin/controllers/desired"
 	"github.com/myelin-hs/myelin/controllers/plan"
+	"github.com/myelin-hs/myelin/controllers/rollout"
 )
 
 // seen is all that a pass looks at.
@@ -25,11 +26,13 @@ type seen struct {
 	// What the migration Job and the workers are made for; empty while a secret is missing.
 	inputs, podInputs string
 
-	newest  *plan.Attempt
-	current string   // name of the newest attempt's Job
-	stale   []string // names of Jobs for other inputs, and of earlier attempts
-	pools   []plan.PoolSeen
-	shards  []metav1.ConditionStatus
+	newest  map[desired.Phase]*plan.Attempt
+	current map[desired.Phase]string // names of the newest attempts' Jobs
+	stale   []string                 // names of Jobs for other inputs, and of earlier attempts
+	// rolledOut: all pods have the image; only looked at while the database isn't contracted for it.
+	rolledOut bool
+	pools     []plan.PoolSeen
+	shards    []metav1.ConditionStatus
 }
 
 func (c *Controller) look(ctx context.Context, hs *v1alpha1.Homeserver, d desired.Homeserver) (*seen, error) {
@@ -37,8 +40,15 @@ func (c *Controller) look(ctx context.Context, hs *v1alpha1.Homeserver, d desire
 	if err := c.lookAtSecrets(ctx, d, s); err != nil {
 		return nil, err
 	}
-	if err := c.lookAtJobs(ctx, d, s); err != nil {
+	if err := c.lookAtJobs(ctx, hs, d, s); err != nil {
 		return nil, err
+	}
+	if !contracted(hs) {
+		images, err := rollout.Look(ctx, c.client, hs)
+		if err != nil {
+			return nil, err
+		}
+		s.rolledOut = plan.RolledOut(hs.Spec.Image, images)
 	}
 	in := client.InNamespace(hs.Namespace)
 	var pools v1alpha1.WorkerPoolList
@@ -113,36 +123,52 @@ func (c *Controller) lookAtSecrets(ctx context.Context, d desired.Homeserver, s 
 	return nil
 }
 
-// lookAtJobs finds the newest attempt for the present inputs, and the Jobs that are of no more use.
-func (c *Controller) lookAtJobs(ctx context.Context, d desired.Homeserver, s *seen) error {
+// contracted says whether there is nothing older left in the database for workers of older images.
+func contracted(hs *v1alpha1.Homeserver) bool {
+	return hs.Status.Database == nil || hs.Status.Database.ContractedImage == hs.Spec.Image
+}
+
+// lookAtJobs finds the newest attempts for the present inputs, and the Jobs that are of no more use.
+func (c *Controller) lookAtJobs(ctx context.Context, hs *v1alpha1.Homeserver, d desired.Homeserver, s *seen) error {
 	var jobs batchv1.JobList
 	if err := c.client.List(ctx, &jobs, client.InNamespace(d.Namespace), client.MatchingLabels(desired.MigrationJobs(d.Name))); err != nil {
 		return fmt.Errorf("list Jobs: %w", err)
 	}
-	var newest *batchv1.Job
-	for i := range jobs.Items {
-		job := &jobs.Items[i]
-		if job.Labels[desired.LabelInputs] == s.inputs && (newest == nil || attempt(job) > attempt(newest)) {
-			newest = job
+	s.newest, s.current = map[desired.Phase]*plan.Attempt{}, map[desired.Phase]string{}
+	for _, phase := range []desired.Phase{desired.Expand, desired.Contract} {
+		var newest *batchv1.Job
+		for i := range jobs.Items {
+			job := &jobs.Items[i]
+			if job.Labels[desired.LabelInputs] == phase.Of(s.inputs) && (newest == nil || attempt(job) > attempt(newest)) {
+				newest = job
+			}
 		}
+		if newest == nil {
+			continue
+		}
+		s.current[phase] = newest.Name
+		if phase == desired.Contract && contracted(hs) {
+			continue // what its pod says has been taken in
+		}
+		a := &plan.Attempt{Number: attempt(newest), Outdated: newest.Annotations[desired.AnnotationPod] != desired.MigrationPod(d, phase)}
+		for _, cond := range newest.Status.Conditions {
+			if cond.Status == corev1.ConditionTrue && (cond.Type == batchv1.JobComplete || cond.Type == batchv1.JobFailed) {
+				a.Finished, a.Succeeded = true, cond.Type == batchv1.JobComplete
+				a.FinishedAt = cond.LastTransitionTime.Time
+			}
+		}
+		if err := c.lookAtPod(ctx, newest, a); err != nil {
+			return err
+		}
+		s.newest[phase] = a
 	}
 	for i := range jobs.Items {
-		if job := &jobs.Items[i]; job != newest && job.DeletionTimestamp.IsZero() {
+		job := &jobs.Items[i]
+		if job.Name != s.current[desired.Expand] && job.Name != s.current[desired.Contract] && job.DeletionTimestamp.IsZero() {
 			s.stale = append(s.stale, job.Name)
 		}
 	}
-	if newest == nil {
-		return nil
-	}
-	s.current = newest.Name
-	s.newest = &plan.Attempt{Number: attempt(newest), Outdated: newest.Annotations[desired.AnnotationPod] != desired.MigrationPod(d)}
-	for _, cond := range newest.Status.Conditions {
-		if cond.Status == corev1.ConditionTrue && (cond.Type == batchv1.JobComplete || cond.Type == batchv1.JobFailed) {
-			s.newest.Finished, s.newest.Succeeded = true, cond.Type == batchv1.JobComplete
-			s.newest.FinishedAt = cond.LastTransitionTime.Time
-		}
-	}
-	return c.lookAtPod(ctx, newest, s.newest)
+	return nil
 }
 
 func attempt(job *batchv1.Job) int {

@@ -16,6 +16,7 @@ import (
 type decision struct {
 	secrets, workers plan.Verdict
 	migration        plan.MigrationDecision
+	contract         plan.ContractDecision
 	ingress, route   *plan.Verdict // nil: none is asked for, or nothing is known of it
 }
 
@@ -32,7 +33,14 @@ func (c *Controller) decide(hs *v1alpha1.Homeserver, s *seen) decision {
 		d.migration.Ready = d.secrets
 		return d
 	}
-	d.migration = plan.Migration(plan.MigrationSeen{Inputs: s.inputs, Recorded: hs.Status.Database, Newest: s.newest, Now: c.now()})
+	d.migration = plan.Migration(plan.MigrationSeen{
+		Inputs: s.inputs, Image: hs.Spec.Image, Recorded: hs.Status.Database, Newest: s.newest[desired.Expand], Now: c.now(),
+	})
+	d.contract = plan.Contract(plan.ContractSeen{
+		Image: hs.Spec.Image, Recorded: hs.Status.Database, Verified: d.migration.Ready.Is() && d.migration.Record == nil,
+		RolledOut: s.rolledOut, Newest: s.newest[desired.Contract], Now: c.now(),
+	})
+	d.migration.Ready = d.contract.With(d.migration.Ready)
 	return d
 }
 
@@ -56,6 +64,10 @@ func (c *Controller) writeStatus(ctx context.Context, hs *v1alpha1.Homeserver, s
 	}
 	if d.migration.Record != nil {
 		status.Database = d.migration.Record
+	}
+	if d.contract.Done {
+		status.Database = status.Database.DeepCopy()
+		status.Database.ContractedImage = hs.Spec.Image
 	}
 	var shards plan.Verdict
 	shards, status.Shards = plan.Shards(hs.Spec.Shards, s.shards)

@@ -20,9 +20,10 @@ import (
 // errKilled is what an operator gets for whatever it asks after it has been killed.
 var errKilled = errors.New("the operator has been killed")
 
-// dying lets one change of a pod or a Deployment through, and then nothing any more.
+// dying lets one change of what counts through, and then nothing any more.
 type dying struct {
 	http.RoundTripper
+	counts func(resource string) bool
 	killed *atomic.Bool
 	kill   context.CancelFunc
 }
@@ -32,8 +33,8 @@ func (d dying) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, errKilled
 	}
 	resp, err := d.RoundTripper.RoundTrip(r)
-	switch of := resource(r.URL.Path); {
-	case r.Method == http.MethodGet, of != "pods" && of != "deployments", err != nil || resp.StatusCode >= 300:
+	switch {
+	case r.Method == http.MethodGet, !d.counts(resource(r.URL.Path)), err != nil || resp.StatusCode >= 300:
 	case d.killed.CompareAndSwap(false, true):
 		d.kill()
 	}
@@ -50,13 +51,13 @@ func resource(path string) string {
 	return parts[1]
 }
 
-// startDying runs an operator that is killed after its first write to a pod or Deployment. dead is closed when it has ended.
-func (s *space) startDying() (dead chan struct{}) {
+// startDying runs an operator that is killed after its first write that counts. dead is closed when it has ended.
+func (s *space) startDying(counts func(resource string) bool) (dead chan struct{}) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(s.t.Context()))
 	s.t.Cleanup(cancel)
 	config := rest.CopyConfig(operatorConfig)
 	killed := &atomic.Bool{}
-	config.Wrap(func(rt http.RoundTripper) http.RoundTripper { return dying{rt, killed, cancel} })
+	config.Wrap(func(rt http.RoundTripper) http.RoundTripper { return dying{rt, counts, killed, cancel} })
 	dead = make(chan struct{})
 	go func() {
 		defer close(dead)
@@ -78,7 +79,7 @@ func TestScaleDownByOperatorsThatAreKilledAfterEachWrite(t *testing.T) {
 	for *s.deployment("demo-persister").Spec.Replicas > 1 {
 		lives++
 		require.Less(t, lives, 20, "it gets nowhere")
-		dead := s.startDying()
+		dead := s.startDying(func(resource string) bool { return resource == "pods" || resource == "deployments" })
 		s.eventually(func() string {
 			select {
 			case <-dead:

@@ -65,8 +65,9 @@ type Attempt struct {
 
 // MigrationSeen is what a migration is decided from.
 type MigrationSeen struct {
-	// Inputs are the present ones. Recorded is the database in the status, nil before the first migration.
+	// Inputs are the present ones, with the image. Recorded is the database in the status, nil before the first migration.
 	Inputs   string
+	Image    string
 	Recorded *v1alpha1.DatabaseStatus
 	// Newest attempt for Inputs, nil if there is none.
 	Newest *Attempt
@@ -113,8 +114,12 @@ func Migration(in MigrationSeen) MigrationDecision {
 	}
 	if a.Succeeded && r.Reason == v1alpha1.ReasonMigrated {
 		if in.Recorded == nil || in.Recorded.ID == r.DatabaseID {
+			contracted := in.Image // nothing older has used a new database
+			if in.Recorded != nil {
+				contracted = in.Recorded.ContractedImage
+			}
 			return MigrationDecision{
-				Record: &v1alpha1.DatabaseStatus{ID: r.DatabaseID, SchemaVersion: r.SchemaVersion, Inputs: in.Inputs},
+				Record: &v1alpha1.DatabaseStatus{ID: r.DatabaseID, SchemaVersion: r.SchemaVersion, Inputs: in.Inputs, ContractedImage: contracted},
 				Ready:  migrated(r.SchemaVersion),
 			}
 		}

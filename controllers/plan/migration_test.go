@@ -20,7 +20,7 @@ func TestMigration(t *testing.T) {
 	}
 	good := &plan.Result{Reason: "Migrated", DatabaseID: "db", SchemaVersion: 4}
 	bad := &plan.Result{Reason: "DatabaseUnreachable", Message: "No route to host."}
-	recorded := &v1alpha1.DatabaseStatus{ID: "db", SchemaVersion: 3, Inputs: "old"}
+	recorded := &v1alpha1.DatabaseStatus{ID: "db", SchemaVersion: 3, Inputs: "old", ContractedImage: "old"}
 	for name, test := range map[string]struct {
 		recorded *v1alpha1.DatabaseStatus
 		newest   *plan.Attempt
@@ -38,8 +38,8 @@ func TestMigration(t *testing.T) {
 		"stuck, spec mended": {newest: &plan.Attempt{Number: 1, Outdated: true, Waiting: "Unschedulable"}, start: 2, status: "Unknown", reason: "MigrationRunning", after: 5 * time.Second},
 		"stuck":              {newest: &plan.Attempt{Number: 1, Waiting: "Unschedulable"}, status: "Unknown", reason: "MigrationRunning", after: 5 * time.Second},
 		"failed, mended":     {newest: &plan.Attempt{Number: 4, Outdated: true, Finished: true, FinishedAt: now, Result: bad}, start: 5, status: "False", reason: "DatabaseUnreachable", after: 5 * time.Second},
-		"succeeded":          {newest: ended(1, 0, true, good), record: &v1alpha1.DatabaseStatus{ID: "db", SchemaVersion: 4, Inputs: "new"}, status: "True", reason: "Migrated"},
-		"succeeded again":    {recorded: recorded, newest: ended(1, 0, true, good), record: &v1alpha1.DatabaseStatus{ID: "db", SchemaVersion: 4, Inputs: "new"}, status: "True", reason: "Migrated"},
+		"succeeded":          {newest: ended(1, 0, true, good), record: &v1alpha1.DatabaseStatus{ID: "db", SchemaVersion: 4, Inputs: "new", ContractedImage: "image"}, status: "True", reason: "Migrated"},
+		"succeeded again":    {recorded: recorded, newest: ended(1, 0, true, good), record: &v1alpha1.DatabaseStatus{ID: "db", SchemaVersion: 4, Inputs: "new", ContractedImage: "old"}, status: "True", reason: "Migrated"},
 		"another database":   {recorded: &v1alpha1.DatabaseStatus{ID: "mine"}, newest: ended(1, 0, true, good), status: "False", reason: "DatabaseIdentityChanged", after: 10 * time.Second},
 		"failed just now":    {newest: ended(1, time.Second, false, bad), status: "False", reason: "DatabaseUnreachable", after: 9 * time.Second},
 		"failed a while ago": {newest: ended(1, 10*time.Second, false, bad), start: 2, status: "False", reason: "DatabaseUnreachable", after: 5 * time.Second},
@@ -50,7 +50,7 @@ func TestMigration(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			d := plan.Migration(plan.MigrationSeen{Inputs: "new", Recorded: test.recorded, Newest: test.newest, Now: now})
+			d := plan.Migration(plan.MigrationSeen{Inputs: "new", Image: "image", Recorded: test.recorded, Newest: test.newest, Now: now})
 			require.Equal(t, test.start, d.Start)
 			require.Equal(t, test.record, d.Record)
 			require.Equal(t, test.status, d.Ready.Status)

@@ -25,6 +25,8 @@ type simulated struct {
 	step  int
 	log   strings.Builder
 
+	database *simDatabase
+
 	silent int // workers answer nobody for so many steps
 	faults bool
 }
@@ -57,7 +59,7 @@ type simPod struct {
 }
 
 func newSimulated(t *testing.T, seed uint64, sizes ...int32) *simulated {
-	w := &simulated{t: t, rand: rand.New(rand.NewPCG(seed, 1)), image: 1}
+	w := &simulated{t: t, rand: rand.New(rand.NewPCG(seed, 1)), image: 1, database: newSimDatabase(seed)}
 	for i, role := range []v1alpha1.Role{v1alpha1.RolePersister, v1alpha1.RoleSync, v1alpha1.RoleGateway}[:len(sizes)] {
 		p := &simPool{name: string(role), role: role, wanted: sizes[i], replicas: sizes[i], image: 1, least: sizes[i], most: sizes[i]}
 		for range sizes[i] {
@@ -156,7 +158,7 @@ func (w *simulated) operate(p *simPool, killedAfter int) (writes int) {
 		}
 	}
 	image := p.image
-	if p.image != w.image && !got.Busy() && plan.Turn(p.name, fmt.Sprint(w.image), w.images()) == nil {
+	if p.image != w.image && w.database.recorded.Inputs == fmt.Sprint(w.image) && !got.Busy() && plan.Turn(p.name, fmt.Sprint(w.image), w.images()) == nil {
 		image = w.image
 	}
 	if got.Replicas != p.replicas || image != p.image {
@@ -222,6 +224,8 @@ func (w *simulated) run(p *simPool, x *simPod) {
 	case x.stops:
 		w.say("%s ends", x.name)
 		p.pods = slices.DeleteFunc(p.pods, func(y *simPod) bool { return x == y })
+	case x.worker == "" && x.image < w.database.floor:
+		w.say("%s may not join", x.name)
 	case x.worker == "":
 		w.say("%s is ready", x.name)
 		x.worker, x.ready = "live", true
@@ -281,6 +285,7 @@ func (w *simulated) turn(disturb bool) {
 	case len(p.pods) > 0:
 		w.run(p, p.pods[w.rand.IntN(len(p.pods))])
 	}
+	w.database.turn(w, disturb)
 	w.check()
 }
 
@@ -316,6 +321,7 @@ func (w *simulated) settle() {
 		}
 		require.Zero(w.t, w.operate(p, -1), "%s: a second pass writes nothing", p.name)
 	}
+	w.database.settled(w)
 }
 
 func (w *simulated) tell() {

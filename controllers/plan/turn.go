@@ -48,6 +48,11 @@ func Turn(name, image string, pools []PoolImage) *Verdict {
 	return nil
 }
 
+// RolledOut says whether every pool has the image.
+func RolledOut(image string, pools []PoolImage) bool {
+	return Turn("", image, pools) == nil
+}
+
 // turn is that of the last of the roles.
 func turn(roles []v1alpha1.Role) int {
 	last := 0

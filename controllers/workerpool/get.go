@@ -12,6 +12,7 @@ import (
 
 	"github.com/myelin-hs/myelin/api/v1alpha1"
 	"github.com/myelin-hs/myelin/controllers/plan"
+	"github.com/myelin-hs/myelin/controllers/rollout"
 	"github.com/myelin-hs/myelin/pkg/admin"
 )
 
@@ -43,8 +44,8 @@ func (c *Controller) look(ctx context.Context, wp *v1alpha1.WorkerPool) (*seen, 
 	if found && metav1.IsControlledBy(d, wp) {
 		s.deployment = d
 	}
-	if s.homeserver != nil && s.deployment != nil && imageOf(s.deployment) != s.homeserver.Spec.Image {
-		s.siblings, err = c.lookAtSiblings(ctx, s.homeserver)
+	if s.homeserver != nil && s.deployment != nil && rollout.ImageOf(s.deployment) != s.homeserver.Spec.Image {
+		s.siblings, err = rollout.Look(ctx, c.client, s.homeserver)
 	}
 	return s, err
 }

@@ -1,10 +1,12 @@
-package workerpool
+// Package rollout sees how far an image is rolled out to a homeserver's pools, for all controllers that wait for it.
+package rollout
 
 import (
 	"context"
 	"fmt"
 
 	appsv1 "k8s.io/api/apps/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -12,10 +14,10 @@ import (
 	"github.com/myelin-hs/myelin/controllers/plan"
 )
 
-// lookAtSiblings reads what a rollout needs to know of the homeserver's pools.
-func (c *Controller) lookAtSiblings(ctx context.Context, hs *v1alpha1.Homeserver) ([]plan.PoolImage, error) {
+// Look reads what a rollout needs to know of the homeserver's pools that have a Deployment.
+func Look(ctx context.Context, c client.Client, hs *v1alpha1.Homeserver) ([]plan.PoolImage, error) {
 	var pools v1alpha1.WorkerPoolList
-	if err := c.client.List(ctx, &pools, client.InNamespace(hs.Namespace)); err != nil {
+	if err := c.List(ctx, &pools, client.InNamespace(hs.Namespace)); err != nil {
 		return nil, fmt.Errorf("list WorkerPools: %w", err)
 	}
 	var all []plan.PoolImage
@@ -25,21 +27,23 @@ func (c *Controller) lookAtSiblings(ctx context.Context, hs *v1alpha1.Homeserver
 			continue
 		}
 		d := &appsv1.Deployment{}
-		found, err := get(ctx, c.client, client.ObjectKeyFromObject(wp), d)
-		if err != nil {
+		switch err := c.Get(ctx, client.ObjectKeyFromObject(wp), d); {
+		case apierrors.IsNotFound(err):
+			continue
+		case err != nil:
 			return nil, fmt.Errorf("read the Deployment of the WorkerPool %s: %w", wp.Name, err)
-		}
-		if !found || !metav1.IsControlledBy(d, wp) {
+		case !metav1.IsControlledBy(d, wp):
 			continue
 		}
 		all = append(all, plan.PoolImage{
-			Name: wp.Name, Roles: wp.Spec.Roles, Image: imageOf(d), RolledOut: rolledOut(d), Paused: v1alpha1.Paused(wp),
+			Name: wp.Name, Roles: wp.Spec.Roles, Image: ImageOf(d), RolledOut: rolledOut(d), Paused: v1alpha1.Paused(wp),
 		})
 	}
 	return all, nil
 }
 
-func imageOf(d *appsv1.Deployment) string {
+// ImageOf is the image of the Deployment's workers.
+func ImageOf(d *appsv1.Deployment) string {
 	for _, c := range d.Spec.Template.Spec.Containers {
 		return c.Image
 	}
