@@ -148,14 +148,16 @@ func TestRoutesComeAndGoWithTheSpecAndWithTheGatewayAPI(t *testing.T) {
 	t.Parallel()
 	s := newSpace(t)
 	both := map[string]string{"demo": "matrix.example.org", "demo-well-known": "example.org"}
-	s.create(s.secret("db", "postgres://one"), s.secret("cache", "redis://one"), object(t, homeserverYAML,
-		routeChange(`parentRefs: [{name: public, namespace: gateways, sectionName: https}], wellKnownHost: example.org`)))
+	hs := object(t, homeserverYAML, routeChange(`parentRefs: [{name: public, namespace: gateways, sectionName: https}], wellKnownHost: example.org`))
+	require.NoError(t, unstructured.SetNestedField(hs.Object, int64(1), "spec", "shards"))
+	s.create(s.secret("db", "postgres://one"), s.secret("cache", "redis://one"), hs)
 	s.start()
 	s.condition(v1alpha1.ConditionRouteAccepted, "False", v1alpha1.ReasonGatewayAPIMissing)
 	s.finish(s.running(), result("Migrated", "", "db-1"))
 	s.condition(v1alpha1.ConditionDatabaseReady, "True", v1alpha1.ReasonMigrated) // it holds nothing else up
+	s.wantShards(1, func(_ v1alpha1.EventPersisterShard, c *metav1.Condition) bool { return c != nil })
 
-	gatewayAPI(t)
+	gatewayAPI(t) // of which nothing tells the operator
 	routes := s.wantRoutes(both)
 	s.condition(v1alpha1.ConditionRouteAccepted, "Unknown", v1alpha1.ReasonRouteUnanswered)
 	s.answer(routes["demo"], "True", "Accepted")
