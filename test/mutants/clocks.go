@@ -11,7 +11,7 @@ var clocks = []mutant{
 	{
 		name: "anybody may tell a worker the time",
 		file: "pkg/internalauth/clock.go",
-		old:  "len(fields) != 7 || !hmac.Equal(", new: "len(fields) != 7 || false && !hmac.Equal(",
+		old:  "return hmac.Equal([]byte(clock), []byte(vouch(", new: "return true || hmac.Equal([]byte(clock), []byte(vouch(",
 		pkg: "./pkg/internalauth", test: "TestAClockThatIsNotVouchedForIsNotBelieved",
 	},
 	{
