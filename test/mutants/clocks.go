@@ -21,6 +21,12 @@ var clocks = []mutant{
 		pkg: "./pkg/internalauth", test: "TestAClockThatIsNotVouchedForIsNotBelieved",
 	},
 	{
+		name: "what one credential vouches for is signed by all",
+		file: "pkg/internalauth/clock.go",
+		old:  "keys[by:by+1]", new: "keys",
+		pkg: "./pkg/internalauth", test: "TestATimeIsBelievedForItsCredentialOnly",
+	},
+	{
 		name: "what nobody claims is taken back at once",
 		file: "pkg/lease/options.go",
 		old:  "cmp.Or(t.unclaimed, 2*time.Second)", new: "cmp.Or(t.unclaimed, time.Millisecond)",
