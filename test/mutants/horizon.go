@@ -29,7 +29,7 @@ var horizon = []mutant{
 	{
 		name: "a P that is read counts as fresh, whatever waits above it",
 		file: "pkg/horizon/follower.go",
-		old:  "asked - time.Duration(age*float64(time.Second))", new: "asked - time.Duration(age)",
+		old:  "int64(asked - s.age)", new: "int64(asked)",
 		pkg: "./pkg/horizon", test: "TestAnOverduePIsNotFresh",
 	},
 	{
