@@ -27,6 +27,12 @@ var clocks = []mutant{
 		pkg: "./pkg/internalauth", test: "TestATimeIsBelievedForItsCredentialOnly",
 	},
 	{
+		name: "what is asked of the database or of others has no bound",
+		file: "pkg/lease/clock.go",
+		old:  "return context.WithTimeout(ctx, d)", new: "return context.WithCancel(ctx)",
+		pkg: "./pkg/lease", test: "TestTheMachinesClock",
+	},
+	{
 		name: "what nobody claims is taken back at once",
 		file: "pkg/lease/options.go",
 		old:  "cmp.Or(t.unclaimed, 2*time.Second)", new: "cmp.Or(t.unclaimed, time.Millisecond)",
