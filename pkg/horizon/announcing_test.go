@@ -124,7 +124,7 @@ func TestAQuietAnnouncerRepeatsItselfAndKeepsItsTerm(t *testing.T) {
 	onStage(t, nil, func(t *testing.T, s *stage, _ *Announcer, _ func() time.Duration) {
 		s.pass(3 * time.Second)
 		require.Equal(t, each(12, 250*time.Millisecond), gaps(s.asked["step"]))
-		require.Equal(t, each(5, 500*time.Millisecond), gaps(append([]time.Duration{0}, s.asked["renew"]...))[:5], "the first round after 300 ms")
+		require.Equal(t, each(5, 500*time.Millisecond), first(5, gaps(append([]time.Duration{0}, s.asked["renew"]...))), "the first round after 300 ms")
 		require.Len(t, s.asked["begin"], 1)
 		require.Empty(t, s.asked["save"], "the row says it already")
 	})
@@ -135,7 +135,7 @@ func TestATermIsRenewedThreeTimesBeforeItEnds(t *testing.T) {
 	t.Parallel()
 	onStage(t, func(s *stage) { s.held = true }, func(t *testing.T, s *stage, _ *Announcer, _ func() time.Duration) {
 		s.pass(3 * time.Second)
-		require.Equal(t, each(9, 300*time.Millisecond), gaps(append([]time.Duration{0}, s.asked["renew"]...))[:9])
+		require.Equal(t, each(9, 300*time.Millisecond), first(9, gaps(append([]time.Duration{0}, s.asked["renew"]...))))
 		require.Less(t, 3*300*time.Millisecond, leaderTTL)
 	})
 }
@@ -176,7 +176,7 @@ func TestTheRowFollowsPThatMoved(t *testing.T) {
 			a.Poke()
 			s.pass(10 * time.Millisecond)
 		}
-		require.Equal(t, each(9, 100*time.Millisecond), gaps(s.asked["save"])[:9])
+		require.Equal(t, each(9, 100*time.Millisecond), first(9, gaps(s.asked["save"])))
 		s.pass(100 * time.Millisecond) // nobody pokes any more
 		require.Equal(t, s.p, s.row.position, "the last P too")
 	})

@@ -26,6 +26,9 @@ func gaps(at []time.Duration) (between []time.Duration) {
 	return between
 }
 
+// first returns the first n at most.
+func first(n int, all []time.Duration) []time.Duration { return all[:min(n, len(all))] }
+
 func each(n int, d time.Duration) (all []time.Duration) {
 	for range n {
 		all = append(all, d)
