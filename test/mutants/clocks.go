@@ -39,6 +39,30 @@ var clocks = []mutant{
 		pkg: "./pkg/lease", test: "TestUnclaimedShardsAreTakenBack",
 	},
 	{
+		name: "a refused dial is confirmed late",
+		file: "pkg/lease/options.go",
+		old:  "cmp.Or(t.confirm, 250*time.Millisecond)", new: "cmp.Or(t.confirm, 5*time.Second)",
+		pkg: "./pkg/lease", test: "TestTakeoverAfterRefusedDials",
+	},
+	{
+		name: "a heartbeat counts for long",
+		file: "pkg/lease/options.go",
+		old:  "cmp.Or(t.ttl, 3*time.Second)", new: "cmp.Or(t.ttl, 20*time.Second)",
+		pkg: "./pkg/lease", test: "TestTakeoverAfterTheHeartbeatExpired",
+	},
+	{
+		name: "a worker that is stuck goes on for long",
+		file: "pkg/lease/options.go",
+		old:  "cmp.Or(t.stuck, 3500*time.Millisecond)", new: "cmp.Or(t.stuck, 35*time.Second)",
+		pkg: "./pkg/lease", test: "TestAWorkerThatIsStuckGivesUp",
+	},
+	{
+		name: "a shard's holder may take any time to stop serving it",
+		file: "pkg/lease/handoff.go",
+		old:  "m.clock.Bound(ctx, m.timing.quiesce)", new: "context.WithCancel(ctx)",
+		pkg: "./pkg/lease", test: "TestAMoveThatTakesTooLongSaysSo",
+	},
+	{
 		name: "a refused dial needs no time to be confirmed",
 		file: "pkg/lease/takeover.go",
 		old:  "if !m.sleep(ctx, m.timing.confirm-m.since(s.since)) {", new: "if !m.sleep(ctx, 0) {",
