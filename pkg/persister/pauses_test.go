@@ -132,8 +132,12 @@ func TestALookForABlockEndsWithTheProcess(t *testing.T) {
 				began := time.Now()
 				ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 				defer cancel()
+				var tried attempts
 				l := laneOf(&always{}, pipeline{resolve: func(ctx context.Context, _ *block) (bool, error) {
-					if c.hangs {
+					switch {
+					case tried.again() > 100:
+						return true, nil
+					case c.hangs:
 						return false, hang(ctx)
 					}
 					return false, io.EOF
