@@ -12,7 +12,7 @@ var horizon = []mutant{
 		name: "a round may take for ever",
 		file: "pkg/horizon/announcer.go",
 		old:  "context.WithTimeout(ctx, roundLimit)\n\tdefer cancel()\n\tif now", new: "context.WithTimeout(ctx, 1000*roundLimit)\n\tdefer cancel()\n\tif now",
-		pkg: "./pkg/horizon", test: "TestAnAnnouncerThatHearsNothingIsReplaced",
+		pkg: "./pkg/horizon", test: "TestASessionOnWhichARoundTakesTooLongIsGivenUp",
 	},
 	{
 		name: "the last P is not written down",
