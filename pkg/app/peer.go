@@ -32,12 +32,13 @@ const (
 type peer struct {
 	signer *internalauth.Signer
 	client *http.Client
+	limit  time.Duration // probeLimit, but for tests
 }
 
 func newPeer(signer *internalauth.Signer) *peer {
 	// No kept connections: a probe is about whether a dial succeeds.
 	dials := &http.Transport{DisableKeepAlives: true, DialContext: (&net.Dialer{}).DialContext}
-	return &peer{signer, &http.Client{Transport: signer.Transport(dials)}}
+	return &peer{signer, &http.Client{Transport: signer.Transport(dials)}, probeLimit}
 }
 
 type probeAnswer struct {
@@ -83,7 +84,7 @@ const probeLimit = 700 * time.Millisecond
 // dial says that a worker is dead if its address refuses or resets, or if another answers there. The error is
 // lease.ErrNoAnswer if nothing does.
 func (p *peer) dial(ctx context.Context, addr string, id int64) (bool, error) {
-	bounded, cancel := context.WithTimeout(ctx, probeLimit)
+	bounded, cancel := context.WithTimeout(ctx, p.limit)
 	defer cancel()
 	resp, err := p.do(bounded, http.MethodGet, addr, admin.Prefix+"ping")
 	switch {

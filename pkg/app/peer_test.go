@@ -21,6 +21,7 @@ import (
 func TestProbes(t *testing.T) {
 	t.Parallel()
 	p := newPeer(internalauth.NewSigner("a credential"))
+	p.limit = time.Minute                         // who lives may take its time
 	mute, err := net.Listen("tcp", "127.0.0.1:0") // accepts in the kernel, and that is all
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = mute.Close() })
@@ -40,22 +41,25 @@ func TestProbes(t *testing.T) {
 		require.NoError(t, err)
 		ids[addr] = manager.ID()
 	}
-	mux := http.NewServeMux()
-	servePeers(mux, manager, p)
-	second := httptest.NewServer(mux)
-	t.Cleanup(second.Close)
+	soon := *p
+	soon.limit = 50 * time.Millisecond
+	viaSecond := func(p *peer) string {
+		mux := http.NewServeMux()
+		servePeers(mux, manager, p)
+		second := httptest.NewServer(mux)
+		t.Cleanup(second.Close)
+		return second.Listener.Addr().String()
+	}
 
-	for _, via := range []string{"", second.Listener.Addr().String()} {
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-		dead, err := p.Probe(ctx, via, live.Listener.Addr().String(), ids[live.Listener.Addr().String()])
+	for via, viaSoon := range map[string]string{"": "", viaSecond(p): viaSecond(&soon)} {
+		dead, err := p.Probe(t.Context(), via, live.Listener.Addr().String(), ids[live.Listener.Addr().String()])
 		require.NoError(t, err)
 		require.Equal(t, ids[live.Listener.Addr().String()] != 1, dead, "another worker answers there")
-		_, err = p.Probe(ctx, via, mute.Addr().String(), ids[mute.Addr().String()])
+		_, err = soon.Probe(t.Context(), viaSoon, mute.Addr().String(), ids[mute.Addr().String()])
 		require.ErrorIs(t, err, lease.ErrNoAnswer)
-		dead, err = p.Probe(ctx, via, gone, ids[gone])
+		dead, err = p.Probe(t.Context(), via, gone, ids[gone])
 		require.NoError(t, err)
 		require.True(t, dead)
-		cancel()
 	}
 	// Whoever was to dial does not answer: nothing is known of the worker.
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)

@@ -236,7 +236,7 @@ func TestDrainClosesConnectionsAfterTheirAnswer(t *testing.T) {
 	done := make(chan error, 1)
 	go func() { done <- g.Run(ctx) }()
 	url := "http://" + l.Addr().String() + "/_matrix/client/versions"
-	client := &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{}}
+	client := &http.Client{Timeout: time.Minute, Transport: &http.Transport{}}
 	get := func() *http.Response {
 		resp, err := client.Get(url)
 		require.NoError(t, err)

@@ -49,6 +49,22 @@ var errFormer = errors.New("the server has an older generation of the database t
 type Announcer struct {
 	cfg   AnnouncerConfig
 	pokes chan struct{}
+
+	// What it asks of the database, as functions, so that it keeps its times in tests without one.
+	termLeft func(context.Context) (time.Duration, error)
+	begin    func(context.Context) (session, error)
+	prune    func(context.Context) error
+}
+
+// A session is what a term is served on: a closer.
+type session interface {
+	renew(context.Context) error
+	step(context.Context) (step, error)
+	rowLeft(now time.Time) (time.Duration, bool)
+	save(context.Context) error
+	terminateStuck(context.Context) (int, error)
+	resign(context.Context) error
+	close(context.Context)
 }
 
 // NewAnnouncer makes an announcer; Run starts it.
@@ -56,7 +72,10 @@ func NewAnnouncer(cfg AnnouncerConfig) *Announcer {
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()
 	}
-	return &Announcer{cfg: cfg, pokes: make(chan struct{}, 1)}
+	a := &Announcer{cfg: cfg, pokes: make(chan struct{}, 1)}
+	a.termLeft = func(ctx context.Context) (time.Duration, error) { return termLeft(ctx, cfg.Pool) }
+	a.begin, a.prune = a.connect, a.pruneOnce
+	return a
 }
 
 // Poke says that a block was committed. It never blocks. Persisters in other workers poke over the bus.
@@ -70,7 +89,7 @@ func (a *Announcer) Poke() {
 // Run announces until ctx ends.
 func (a *Announcer) Run(ctx context.Context) error {
 	for ctx.Err() == nil {
-		left, err := termLeft(ctx, a.cfg.Pool)
+		left, err := a.look(ctx)
 		switch {
 		case err == nil && left > 0:
 			sleep(ctx, min(left, leaderTTL)+rand.N(50*time.Millisecond))
@@ -86,49 +105,71 @@ func (a *Announcer) Run(ctx context.Context) error {
 	return nil
 }
 
+// look returns for how much longer the present term runs.
+func (a *Announcer) look(ctx context.Context) (time.Duration, error) {
+	ctx, cancel := context.WithTimeout(ctx, leaderTTL)
+	defer cancel()
+	return a.termLeft(ctx)
+}
+
 // announce serves one term.
 func (a *Announcer) announce(ctx context.Context) error {
 	beginning, cancel := context.WithTimeout(ctx, beginLimit)
 	defer cancel()
-	conn, err := a.cfg.Source.Session(beginning, postgres.Options{ApplicationName: a.cfg.ApplicationName, DatabaseID: a.cfg.DatabaseID})
+	s, err := a.begin(beginning)
 	if err != nil {
-		return fmt.Errorf("connect: %w", err)
+		return err
 	}
-	defer func() { // also when ctx has ended, and without waiting for a dead server
-		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaderTTL)
+	defer func() {
+		closing, cancel := parting(ctx)
 		defer cancel()
-		_ = conn.Close(closing)
+		s.close(closing)
 	}()
-
-	t, err := begin(beginning, conn, a.cfg.WorkerID)
-	if err != nil {
-		return err
-	}
-	c, err := open(beginning, conn, t)
-	if err != nil {
-		return err
-	}
-	a.cfg.Log.InfoContext(ctx, "announcing the horizon", "term", t.number, "position", c.p)
-	metricTerms.Inc()
-
-	err = a.serve(ctx, c)
+	err = a.serve(ctx, s)
 	if ctx.Err() != nil {
-		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaderTTL)
+		closing, cancel := parting(ctx)
 		defer cancel()
-		return t.resign(closing, conn)
+		return s.resign(closing)
 	}
 	return err
 }
 
+// connect begins a term on a session of its own.
+func (a *Announcer) connect(ctx context.Context) (session, error) {
+	conn, err := a.cfg.Source.Session(ctx, postgres.Options{ApplicationName: a.cfg.ApplicationName, DatabaseID: a.cfg.DatabaseID})
+	if err != nil {
+		return nil, fmt.Errorf("connect: %w", err)
+	}
+	t, err := begin(ctx, conn, a.cfg.WorkerID)
+	var c *closer
+	if err == nil {
+		c, err = open(ctx, conn, t)
+	}
+	if err != nil {
+		closing, cancel := parting(ctx)
+		defer cancel()
+		_ = conn.Close(closing)
+		return nil, err
+	}
+	a.cfg.Log.InfoContext(ctx, "announcing the horizon", "term", t.number, "position", c.p)
+	metricTerms.Inc()
+	return c, nil
+}
+
+// parting bounds what is said last, also when ctx has ended: a dead server is not waited for.
+func parting(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), leaderTTL)
+}
+
 // serve runs rounds until the term is lost, an error, or ctx ends; then everything it started has ended too.
-func (a *Announcer) serve(ctx context.Context, c *closer) error {
+func (a *Announcer) serve(ctx context.Context, c session) error {
 	ctx, cancel := context.WithCancel(ctx)
 	sub := a.cfg.Bus.Subscribe(bus.Handler{Poke: a.Poke})
 	out := newOutbox(a.cfg.Bus.PublishHorizon)
 	var started sync.WaitGroup
 	started.Go(func() { _ = sub.Run(ctx) })
 	started.Go(func() { out.run(ctx) })
-	started.Go(func() { a.prune(ctx) })
+	started.Go(func() { a.pruneRegularly(ctx) })
 	defer func() {
 		cancel()
 		started.Wait()
@@ -164,11 +205,11 @@ func (a *Announcer) serve(ctx context.Context, c *closer) error {
 func (s step) tells() bool { return s.P != s.Prev || !s.held }
 
 // round renews the term and writes P down when that is due, and moves P.
-func (a *Announcer) round(ctx context.Context, c *closer, renewed *time.Time) (step, error) {
+func (a *Announcer) round(ctx context.Context, c session, renewed *time.Time) (step, error) {
 	ctx, cancel := context.WithTimeout(ctx, roundLimit)
 	defer cancel()
 	if now := time.Now(); now.Sub(*renewed) >= renewEvery {
-		if err := c.term.renew(ctx, c.conn); err != nil {
+		if err := c.renew(ctx); err != nil {
 			return step{}, err
 		}
 		*renewed = now
@@ -177,7 +218,7 @@ func (a *Announcer) round(ctx context.Context, c *closer, renewed *time.Time) (s
 	if err != nil {
 		return step{}, err
 	}
-	if a.cfg.Generation != nil && c.generation < a.cfg.Generation() {
+	if a.cfg.Generation != nil && s.Generation < a.cfg.Generation() {
 		return step{}, errFormer
 	}
 	metricPosition.Set(float64(s.P))
@@ -188,7 +229,7 @@ func (a *Announcer) round(ctx context.Context, c *closer, renewed *time.Time) (s
 }
 
 // end ends the backends whose block has stood for too long.
-func (a *Announcer) end(ctx context.Context, c *closer) error {
+func (a *Announcer) end(ctx context.Context, c session) error {
 	ctx, cancel := context.WithTimeout(ctx, roundLimit)
 	defer cancel()
 	n, err := c.terminateStuck(ctx)
@@ -203,7 +244,7 @@ func (a *Announcer) end(ctx context.Context, c *closer) error {
 }
 
 // rest waits for the next round's time; false if ctx ended.
-func (a *Announcer) rest(ctx context.Context, rounds pace, s step, c *closer) bool {
+func (a *Announcer) rest(ctx context.Context, rounds pace, s step, c session) bool {
 	if s.more {
 		return ctx.Err() == nil
 	}

@@ -65,6 +65,12 @@ func open(ctx context.Context, conn *pgx.Conn, t term) (*closer, error) {
 	return c, nil
 }
 
+func (c *closer) renew(ctx context.Context) error { return c.term.renew(ctx, c.conn) }
+
+func (c *closer) resign(ctx context.Context) error { return c.term.resign(ctx, c.conn) }
+
+func (c *closer) close(ctx context.Context) { _ = c.conn.Close(ctx) }
+
 // step computes P. The order of the statements is the proof (see the package comment); all but the last go in one round
 // trip. The generation comes after the lock table, so that P does not cover the block of a barrier (see the package
 // comment) under the generation before it.

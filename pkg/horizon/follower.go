@@ -9,7 +9,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/myelin-hs/myelin/pkg/bus"
@@ -41,7 +40,8 @@ type Advance struct {
 
 // A Follower knows P in one process. It starts without: P is 0 until Run has read it.
 type Follower struct {
-	pool     *pgxpool.Pool
+	look     func(context.Context) (sight, error)
+	blocks   func(ctx context.Context, above, upto int64) (blocks []bus.BlockIndex, cut bool, err error)
 	bus      *bus.Bus
 	messages chan bus.Horizon
 
@@ -62,7 +62,13 @@ type Follower struct {
 // NewFollower makes a follower; Run starts it. The pool must reach the primary: a replica may not have replayed what P
 // covers.
 func NewFollower(pool *pgxpool.Pool, b *bus.Bus) *Follower {
-	return &Follower{pool: pool, bus: b, messages: make(chan bus.Horizon, maxQueued), base: time.Now(), moved: make(chan struct{})}
+	return &Follower{
+		look: func(ctx context.Context) (sight, error) { return look(ctx, pool) },
+		blocks: func(ctx context.Context, above, upto int64) ([]bus.BlockIndex, bool, error) {
+			return readBlocks(ctx, pool, above, upto)
+		},
+		bus: b, messages: make(chan bus.Horizon, maxQueued), base: time.Now(), moved: make(chan struct{}),
+	}
 }
 
 // P returns the horizon as far as heard.
@@ -183,37 +189,23 @@ func above(blocks []bus.BlockIndex, block int64) []bus.BlockIndex {
 	return nil
 }
 
-// The age of P is that of the oldest committed block above it: a block in flight may hold P back.
-const selectHorizon = `
-SELECT h.position, h.generation, EXISTS (SELECT FROM leader WHERE name = $1 AND expires_at > clock_timestamp()),
-    coalesce((SELECT extract(epoch FROM clock_timestamp() - b.committed_at) FROM stream_block b
-              WHERE b.block > h.position >> 10 ORDER BY b.block LIMIT 1), 0)::float8
-FROM horizon h`
-
 // poll reads the row. While an announcer lives, P is as fresh as the oldest block that it does not cover yet; else P may
 // long be overdue.
 func (f *Follower) poll(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, pollLimit)
 	defer cancel()
-	var p position.Position
-	var generation int64
-	var alive bool
-	var age float64
 	asked := time.Since(f.base)
-	err := f.pool.QueryRow(ctx, selectHorizon, leaderName).Scan((*int64)(&p), &generation, &alive, &age)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return errors.New("the table horizon is empty")
-	}
+	s, err := f.look(ctx)
 	if err != nil {
-		return fmt.Errorf("read the horizon: %w", err)
+		return err
 	}
-	if f.generation == 0 || p > f.P() || generation > f.generation {
-		if err := f.move(ctx, generation, p); err != nil {
+	if f.generation == 0 || s.p > f.P() || s.generation > f.generation {
+		if err := f.move(ctx, s.generation, s.p); err != nil {
 			return err
 		}
 	}
-	if alive && p >= f.P() {
-		f.heard.Store(int64(asked - time.Duration(age*float64(time.Second)))) // 0, which means never, but by chance
+	if s.alive && s.p >= f.P() {
+		f.heard.Store(int64(asked - s.age)) // 0, which means never, but by chance
 	}
 	return nil
 }
@@ -242,7 +234,7 @@ func (f *Follower) move(ctx context.Context, generation int64, p position.Positi
 func (f *Follower) read(ctx context.Context, above, upto int64) ([]bus.BlockIndex, bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, pollLimit)
 	defer cancel()
-	return readBlocks(ctx, f.pool, above, upto)
+	return f.blocks(ctx, above, upto)
 }
 
 func (f *Follower) advance(a Advance) {

@@ -18,10 +18,10 @@ WITH lowest AS (SELECT block, committed_at FROM stream_block ORDER BY block LIMI
 DELETE FROM stream_block b USING lowest
 WHERE b.block = lowest.block AND lowest.committed_at < clock_timestamp() - $2::interval`
 
-// prune keeps the tables that grow with time bounded, while this worker announces.
-func (a *Announcer) prune(ctx context.Context) {
+// pruneRegularly keeps the tables that grow with time bounded, while this worker announces.
+func (a *Announcer) pruneRegularly(ctx context.Context) {
 	for ctx.Err() == nil {
-		if err := a.pruneOnce(ctx); err != nil && ctx.Err() == nil {
+		if err := a.prune(ctx); err != nil && ctx.Err() == nil {
 			a.cfg.Log.WarnContext(ctx, "pruning failed", "error", err)
 		}
 		sleep(ctx, pruneEvery)

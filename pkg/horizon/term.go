@@ -28,8 +28,6 @@ type term struct {
 
 // termLeft returns for how much longer the present term runs; 0 if there is none.
 func termLeft(ctx context.Context, pool *pgxpool.Pool) (time.Duration, error) {
-	ctx, cancel := context.WithTimeout(ctx, leaderTTL)
-	defer cancel()
 	var seconds float64
 	err := pool.QueryRow(ctx, `SELECT coalesce((SELECT extract(epoch FROM expires_at - clock_timestamp()) FROM leader WHERE name = $1), 0)::float8`,
 		leaderName).Scan(&seconds)

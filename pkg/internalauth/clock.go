@@ -78,14 +78,19 @@ func (t *transport) CloseIdleConnections() {
 	}
 }
 
-// anew signs a request again, by another's clock; false if the clock is not vouched for, or the body is gone.
+// anew signs a request again, by another's clock, and only by the credential that this is vouched for by: whoever got hold
+// of one that is being replaced, and so may tell any time, gets nothing signed for that time by its successor. It returns
+// false if the clock is not vouched for, or the body is gone.
 func (s *Signer) anew(r *http.Request, clock string) (*http.Request, bool) {
 	fields := strings.Split(r.Header.Get(Header), ".")
 	text, _, _ := strings.Cut(clock, ".")
 	millis, err := strconv.ParseInt(text, 10, 64)
-	if err != nil || len(fields) != 7 || !slices.ContainsFunc(s.credentials.Keys(), func(key []byte) bool {
-		return hmac.Equal([]byte(clock), []byte(vouch(key, fields[6], millis)))
-	}) {
+	if err != nil || len(fields) != 7 {
+		return nil, false
+	}
+	keys := s.credentials.Keys()
+	by := slices.IndexFunc(keys, func(key []byte) bool { return hmac.Equal([]byte(clock), []byte(vouch(key, fields[6], millis))) })
+	if by < 0 {
 		return nil, false
 	}
 	again := r.Clone(r.Context())
@@ -105,6 +110,6 @@ func (s *Signer) anew(r *http.Request, clock string) (*http.Request, bool) {
 			return nil, false
 		}
 	}
-	s.set(again, body, append([]string{version, text}, fields[2:6]...))
+	set(again, body, append([]string{version, text}, fields[2:6]...), keys[by:by+1])
 	return again, true
 }

@@ -105,6 +105,46 @@ func TestAClockThatIsNotVouchedForIsNotBelieved(t *testing.T) {
 	}
 }
 
+// A credential is replaced because somebody may have got hold of it. Who has may tell a sender any time, and must not get a
+// request for it that those believe who know the new credential only.
+func TestATimeIsBelievedForItsCredentialOnly(t *testing.T) {
+	t.Parallel()
+	signer := replaced(t, older, newer).Signer()
+	var sent *http.Request
+	thief := func(r *http.Request) string {
+		sent = r
+		return vouch(derive(older), strings.Split(r.Header.Get(Header), ".")[6], time.Now().Add(24*time.Hour).UnixMilli())
+	}
+	ask(t, signer.Transport(&answers{given: []func(*http.Request) string{thief}}), signer, "http://a.invalid/x", "{}")
+	for credential, believed := range map[string]bool{older: true, newer: false} {
+		v := NewVerifier(credential)
+		v.now = wrongBy(24 * time.Hour) // tomorrow
+		_, err := v.Verify(sent, []byte("{}"))
+		require.Equal(t, believed, err == nil, credential)
+	}
+}
+
+// While a credential is replaced no clock has to be right either.
+func TestWhoRefusesATimeVouchesByACredentialThatBothKnow(t *testing.T) {
+	t.Parallel()
+	known := map[string]*Credentials{
+		"not yet": NewCredentials(older), "in one step": replaced(t, older, newer), "both": NewCredentials(newer + "\n" + older),
+	}
+	for from, f := range known {
+		for to, v := range known {
+			t.Run(from+" asks "+to, func(t *testing.T) {
+				t.Parallel()
+				signer, verifier := f.Signer(), v.Verifier()
+				verifier.now = wrongBy(-3 * time.Hour)
+				s := httptest.NewServer(verifier.Handler(http.NotFoundHandler(), 1<<10))
+				t.Cleanup(s.Close)
+				status, _ := ask(t, signer.Transport(http.DefaultTransport), signer, s.URL, "{}")
+				require.Equal(t, http.StatusNotFound, status, "it got past the verifier")
+			})
+		}
+	}
+}
+
 func TestARequestIsSentAgainOnce(t *testing.T) {
 	t.Parallel()
 	signer := NewSigner(secret)

@@ -48,14 +48,14 @@ func (s *Signer) Sign(r *http.Request, body []byte, who Identity) {
 		encoding.EncodeToString(who.TokenHash),
 		encoding.EncodeToString([]byte(who.RequestID)),
 	}
-	s.set(r, body, fields)
+	set(r, body, fields, s.credentials.Keys())
 }
 
-// set sets the header to fields and the HMACs over them and the request.
-func (s *Signer) set(r *http.Request, body []byte, fields []string) {
+// set sets the header to fields and the HMACs by keys over them and the request.
+func set(r *http.Request, body []byte, fields []string, keys [][]byte) {
 	digest := sha256.Sum256(body)
 	var sums []string
-	for _, key := range s.credentials.Keys() {
+	for _, key := range keys {
 		sums = append(sums, encoding.EncodeToString(sum(key, r, digest[:], fields)))
 	}
 	r.Header.Set(Header, strings.Join(append(fields, strings.Join(sums, ",")), "."))
@@ -87,12 +87,12 @@ func (v *Verifier) Verify(r *http.Request, body []byte) (Identity, error) {
 	if len(sums) > 2*MaxCredentials {
 		return Identity{}, fmt.Errorf("%w: too many HMACs", ErrRefused)
 	}
-	var match []byte // the key by which it is authentic
+	var match []byte // the newest key by which it is authentic
 	digest := sha256.Sum256(body)
 	for _, key := range v.credentials.Keys() {
 		want := sum(key, r, digest[:], fields[:6])
 		for _, text := range sums {
-			if got, err := encoding.DecodeString(text); err == nil && hmac.Equal(got, want) {
+			if got, err := encoding.DecodeString(text); err == nil && match == nil && hmac.Equal(got, want) {
 				match = key
 			}
 		}

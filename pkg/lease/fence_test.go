@@ -70,3 +70,10 @@ func TestAnExpiryBeforeTheNextBeatIsLookedAtThen(t *testing.T) {
 		}
 	})
 }
+
+func TestOneHeartbeatMayBeLost(t *testing.T) {
+	t.Parallel()
+	d := timing{}.withDefaults()
+	require.Less(t, 2*d.heartbeat, d.fence, "before own leases count as lost")
+	require.Less(t, d.fence, d.ttl, "which they do before another takes them over")
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -142,8 +143,13 @@ func TestAMoveThatTakesTooLongSaysSo(t *testing.T) {
 		return ctx.Err()
 	})
 	for shard := range a.Held() {
+		from := c.seen()
+		a.hangs.Store(true)
 		_, err := b.Move(ctx, shard, b.ID())
 		require.ErrorIs(t, err, ErrNotYet)
+		c.eventually("its owner waits no longer, and serves it", func() bool {
+			return slices.ContainsFunc(c.history(from, shard), func(x call) bool { return x.worker == a.ID() && x.what == "Granted" })
+		})
 		return
 	}
 }

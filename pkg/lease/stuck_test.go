@@ -57,7 +57,9 @@ func TestAWorkerThatIsStuckGivesUp(t *testing.T) {
 			}
 			_, epoch, _ := c.owner(shard)
 			close(ill)
+			began := c.clock.Now()
 			c.eventually("b has all", func() bool { return c.settled(b) })
+			require.Less(t, c.clock.Now().Sub(began), 8*time.Second)
 			require.ErrorIs(t, a.end(), ErrDeclaredDead)
 			require.Equal(t, Dead, c.state(a.ID()))
 			require.Equal(t, 1, c.count(`SELECT count(*) FROM worker WHERE died_of = 'stuck'`))

@@ -361,7 +361,4 @@ func (p *testPersister) send(t *testing.T, room id.RoomID, user id.UserID, txn s
 	return p.put(t, user, "/rooms/"+string(room)+"/send/m.room.message/"+txn, map[string]any{"msgtype": "m.text", "body": txn})
 }
 
-const (
-	soon  = time.Minute
-	quiet = 100 * time.Millisecond
-)
+const soon = time.Minute

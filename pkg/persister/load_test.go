@@ -202,21 +202,28 @@ func TestEvictedRoomsAreReadAgain(t *testing.T) {
 func TestPublishOnlyAfterCommit(t *testing.T) {
 	t.Parallel()
 	db := newDatabase(t)
-	published := make(chan bus.RoomBlock, 100)
+	published, there := make(chan bus.RoomBlock, 100), make(chan int, 100)
 	p := db.start(t, db.join(t), func(o *Options) {
 		r := o.Publisher.(*recorder)
-		r.seen = func(b bus.RoomBlock) { published <- b }
+		r.seen = func(b bus.RoomBlock) {
+			var n int
+			_ = db.pool.QueryRow(context.WithoutCancel(t.Context()), "SELECT count(*) FROM event WHERE event_id = $1", b.Events[0].EventID).Scan(&n)
+			there <- n
+			published <- b
+		}
 	})
 	room := p.newRoom(t)
 	<-published
+	require.Equal(t, 1, <-there)
 	release := db.block(t)
 	replies := make(chan reply, 1)
 	go func() { replies <- p.send(t, room, alice, "one") }()
 	db.awaitBlocked(t)
-	require.Never(t, func() bool { return len(published) > 0 }, quiet, quiet/10, "published before it was committed")
+	require.Empty(t, published)
 	release()
 	require.Equal(t, 200, (<-replies).status)
 	b := <-published
+	require.Equal(t, 1, <-there, "published before it was committed")
 	require.Equal(t, string(room), b.RoomID)
 	require.Equal(t, []string{b.Events[0].EventID},
 		db.rows(t, "SELECT event_id FROM event WHERE position = $1", b.Events[0].Position))

@@ -27,15 +27,20 @@ type directory struct {
 	dead      map[int64]bool
 	changed   chan struct{}
 	refreshed func(d *directory)
+	refresh   func(context.Context) error
 	suspects  map[int64]route.Evidence
 	refreshes int
 	outdated  int
 	awaited   func(role string) bool
 
-	suspecting func() // called by Suspect
+	suspecting func()                      // called by Suspect
+	reading    func(context.Context) error // called by Awaited
 }
 
-func (d *directory) Awaited(_ context.Context, role string) (bool, error) {
+func (d *directory) Awaited(ctx context.Context, role string) (bool, error) {
+	if d.reading != nil {
+		return false, d.reading(ctx)
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.awaited != nil && d.awaited(role), nil
@@ -71,7 +76,10 @@ func (d *directory) Changed() <-chan struct{} {
 	return d.changed
 }
 
-func (d *directory) Refresh(context.Context) error {
+func (d *directory) Refresh(ctx context.Context) error {
+	if d.refresh != nil {
+		return d.refresh(ctx)
+	}
 	d.mu.Lock()
 	d.refreshes++
 	f := d.refreshed

@@ -76,12 +76,17 @@ func after(d time.Duration, answer func(*http.Request) (io.ReadCloser, error)) f
 			case <-r.Context().Done():
 				return nil, r.Context().Err()
 			case <-tick:
-				_ = httptrace.ContextClientTrace(r.Context()).Got1xxResponse(http.StatusProcessing, textproto.MIMEHeader{})
+				pulse(r)
 			case <-done:
 				return answer(r)
 			}
 		}
 	}
+}
+
+// pulse shows who sent r that it is worked on.
+func pulse(r *http.Request) {
+	_ = httptrace.ContextClientTrace(r.Context()).Got1xxResponse(http.StatusProcessing, textproto.MIMEHeader{})
 }
 
 // stalls sends half of an answer and no more.
@@ -195,7 +200,7 @@ func TestPulsesThatStopEndTheAttempt(t *testing.T) {
 		for range 8 {
 			time.Sleep(500 * time.Millisecond) // of the bubble
 			beats++
-			_ = httptrace.ContextClientTrace(r.Context()).Got1xxResponse(http.StatusProcessing, textproto.MIMEHeader{})
+			pulse(r)
 		}
 		return hangs(r)
 	}, tells("again"))}
@@ -299,7 +304,7 @@ func TestAnAnswerThatComesAtTheLastMomentIsWaitedForNoLess(t *testing.T) {
 	n := network{"client": func(r *http.Request) (io.ReadCloser, error) {
 		time.Sleep(6250*time.Millisecond + 5*time.Millisecond) // of the bubble; half of the limit and a little
 		time.AfterFunc(time.Second, func() {
-			_ = httptrace.ContextClientTrace(r.Context()).Got1xxResponse(http.StatusProcessing, textproto.MIMEHeader{})
+			pulse(r)
 		})
 		return io.NopCloser(&untilDone{r.Context(), strings.NewReader(large)}), nil
 	}}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -235,18 +236,25 @@ func twoBalancers(ctx context.Context, r *Run) error {
 	defer conn.Close(context.WithoutCancel(ctx))
 	stealing, stop := context.WithCancel(ctx)
 	defer stop()
-	leaders := map[int64]bool{}
+	leaders := map[int64]bool{} // they held a term that was good
 	var thief sync.WaitGroup
 	var stolen error
 	thief.Go(func() {
 		for Wait(stealing, 100*time.Millisecond) == nil {
 			var was int64
-			stolen = conn.QueryRow(stealing, `UPDATE leader SET expires_at = to_timestamp(0), worker_id = (SELECT worker_id FROM worker WHERE state = 1 ORDER BY random() LIMIT 1)
-				FROM (SELECT worker_id AS was FROM leader WHERE name = 'balancer') AS before WHERE name = 'balancer' RETURNING was`).Scan(&was)
-			if stolen != nil {
+			var good bool
+			err := conn.QueryRow(stealing, `UPDATE leader SET expires_at = to_timestamp(0), worker_id = (SELECT worker_id FROM worker WHERE state = 1 ORDER BY random() LIMIT 1)
+				FROM (SELECT worker_id AS was, expires_at > clock_timestamp() AS good FROM leader WHERE name = 'balancer') AS before
+				WHERE name = 'balancer' RETURNING was, good`).Scan(&was, &good)
+			if err != nil {
+				if stealing.Err() == nil {
+					stolen = fmt.Errorf("take the leader's row: %w", err)
+				}
 				return
 			}
-			leaders[was] = true
+			if good {
+				leaders[was] = true
+			}
 		}
 	})
 	for range 3 {
@@ -264,10 +272,13 @@ func twoBalancers(ctx context.Context, r *Run) error {
 	}
 	stop()
 	thief.Wait()
-	if stolen != nil && ctx.Err() == nil && stealing.Err() == nil {
+	if stolen != nil {
 		return stolen
 	}
-	r.Say("%d workers were named as leader", len(leaders))
+	r.Say("%d workers led", len(leaders))
+	if len(leaders) < 2 {
+		return errors.New("there were no two balancers")
+	}
 	if err := r.Settle(ctx); err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
@@ -61,5 +62,8 @@ func stolen(ctx context.Context, r *Run) error {
 		}
 	}
 	r.Say("%d leases changed", thefts)
+	if thefts == 0 {
+		return errors.New("nothing was stolen")
+	}
 	return none(failed())
 }

@@ -11,7 +11,7 @@ var clocks = []mutant{
 	{
 		name: "anybody may tell a worker the time",
 		file: "pkg/internalauth/clock.go",
-		old:  "len(fields) != 7 || !hmac.Equal(", new: "len(fields) != 7 || false && !hmac.Equal(",
+		old:  "return hmac.Equal([]byte(clock), []byte(vouch(", new: "return true || hmac.Equal([]byte(clock), []byte(vouch(",
 		pkg: "./pkg/internalauth", test: "TestAClockThatIsNotVouchedForIsNotBelieved",
 	},
 	{
@@ -21,10 +21,46 @@ var clocks = []mutant{
 		pkg: "./pkg/internalauth", test: "TestAClockThatIsNotVouchedForIsNotBelieved",
 	},
 	{
+		name: "what one credential vouches for is signed by all",
+		file: "pkg/internalauth/clock.go",
+		old:  "keys[by:by+1]", new: "keys",
+		pkg: "./pkg/internalauth", test: "TestATimeIsBelievedForItsCredentialOnly",
+	},
+	{
+		name: "what is asked of the database or of others has no bound",
+		file: "pkg/lease/clock.go",
+		old:  "return context.WithTimeout(ctx, d)", new: "return context.WithCancel(ctx)",
+		pkg: "./pkg/lease", test: "TestTheMachinesClock",
+	},
+	{
 		name: "what nobody claims is taken back at once",
 		file: "pkg/lease/options.go",
 		old:  "cmp.Or(t.unclaimed, 2*time.Second)", new: "cmp.Or(t.unclaimed, time.Millisecond)",
 		pkg: "./pkg/lease", test: "TestUnclaimedShardsAreTakenBack",
+	},
+	{
+		name: "a refused dial is confirmed late",
+		file: "pkg/lease/options.go",
+		old:  "cmp.Or(t.confirm, 250*time.Millisecond)", new: "cmp.Or(t.confirm, 5*time.Second)",
+		pkg: "./pkg/lease", test: "TestTakeoverAfterRefusedDials",
+	},
+	{
+		name: "a heartbeat counts for long",
+		file: "pkg/lease/options.go",
+		old:  "cmp.Or(t.ttl, 3*time.Second)", new: "cmp.Or(t.ttl, 20*time.Second)",
+		pkg: "./pkg/lease", test: "TestTakeoverAfterTheHeartbeatExpired",
+	},
+	{
+		name: "a worker that is stuck goes on for long",
+		file: "pkg/lease/options.go",
+		old:  "cmp.Or(t.stuck, 3500*time.Millisecond)", new: "cmp.Or(t.stuck, 35*time.Second)",
+		pkg: "./pkg/lease", test: "TestAWorkerThatIsStuckGivesUp",
+	},
+	{
+		name: "a shard's holder may take any time to stop serving it",
+		file: "pkg/lease/handoff.go",
+		old:  "m.clock.Bound(ctx, m.timing.quiesce)", new: "context.WithCancel(ctx)",
+		pkg: "./pkg/lease", test: "TestAMoveThatTakesTooLongSaysSo",
 	},
 	{
 		name: "a refused dial needs no time to be confirmed",

@@ -12,7 +12,7 @@ var horizon = []mutant{
 		name: "a round may take for ever",
 		file: "pkg/horizon/announcer.go",
 		old:  "context.WithTimeout(ctx, roundLimit)\n\tdefer cancel()\n\tif now", new: "context.WithTimeout(ctx, 1000*roundLimit)\n\tdefer cancel()\n\tif now",
-		pkg: "./pkg/horizon", test: "TestAnAnnouncerThatHearsNothingIsReplaced",
+		pkg: "./pkg/horizon", test: "TestASessionOnWhichARoundTakesTooLongIsGivenUp",
 	},
 	{
 		name: "the last P is not written down",
@@ -29,7 +29,7 @@ var horizon = []mutant{
 	{
 		name: "a P that is read counts as fresh, whatever waits above it",
 		file: "pkg/horizon/follower.go",
-		old:  "asked - time.Duration(age*float64(time.Second))", new: "asked - time.Duration(age)",
+		old:  "int64(asked - s.age)", new: "int64(asked)",
 		pkg: "./pkg/horizon", test: "TestAnOverduePIsNotFresh",
 	},
 	{

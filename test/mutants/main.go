@@ -46,14 +46,8 @@ func run(ctx context.Context) error {
 	defer os.RemoveAll(dir)
 	some := flag.Bool("some", false, "try thirty mutants, chosen by the commit")
 	flag.Parse()
-	all := slices.Concat(writePath, horizon, readers, leases, roomOwner, faults, clocks, roomCore, plugin)
-	var stale []error
-	for _, m := range all {
-		if _, err := m.source(); err != nil {
-			stale = append(stale, err)
-		}
-	}
-	if err := errors.Join(stale...); err != nil {
+	all := everyMutant()
+	if err := stale(all); err != nil {
 		return err
 	}
 	chosen := slices.DeleteFunc(slices.Clone(all), func(m mutant) bool { return !m.matches(flag.Args()) })
@@ -94,6 +88,21 @@ func run(ctx context.Context) error {
 		return fmt.Errorf("%d of %d mutants were not killed by their named test", survivors, len(chosen))
 	}
 	return nil
+}
+
+func everyMutant() []mutant {
+	return slices.Concat(writePath, horizon, readers, leases, roomOwner, faults, clocks, timers, roomCore, plugin)
+}
+
+// stale says which mutants the code has moved on from.
+func stale(all []mutant) error {
+	var gone []error
+	for _, m := range all {
+		if _, err := m.source(); err != nil {
+			gone = append(gone, err)
+		}
+	}
+	return errors.Join(gone...)
 }
 
 // sample returns n mutants, in their order, that only the commit decides on.
