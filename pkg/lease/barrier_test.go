@@ -265,7 +265,7 @@ func TestABarrierThatSomebodyElseBegan(t *testing.T) {
 	var id string
 	require.NoError(t, c.db.QueryRow(t.Context(), `SELECT database_id::text FROM cluster_state`).Scan(&id))
 	c.exec(`UPDATE cluster_state SET timeline = 'other'`)
-	tx, err := c.db.Begin(t.Context())
+	tx, err := c.transaction()
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = tx.Rollback(context.WithoutCancel(t.Context())) })
 	_, err = tx.Exec(t.Context(), `SELECT FROM cluster_state FOR UPDATE`)

@@ -98,6 +98,16 @@ func (c *cluster) exec(sql string, args ...any) {
 	require.NoError(c.t, err)
 }
 
+// transaction begins one that the server does not end, however long a slow machine lets it wait.
+func (c *cluster) transaction() (pgx.Tx, error) {
+	tx, err := c.db.Begin(c.t.Context())
+	if err != nil {
+		return nil, err
+	}
+	_, err = tx.Exec(c.t.Context(), `SET LOCAL idle_in_transaction_session_timeout = 0`)
+	return tx, err
+}
+
 // count runs a query of one number.
 func (c *cluster) count(sql string, args ...any) (n int) {
 	c.t.Helper()

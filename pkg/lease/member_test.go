@@ -84,7 +84,7 @@ func TestSelfFence(t *testing.T) {
 	_, epoch, _ := c.owner(7)
 	from := c.seen()
 
-	tx, err := c.db.Begin(t.Context())
+	tx, err := c.transaction()
 	require.NoError(t, err)
 	_, err = tx.Exec(t.Context(), `SELECT FROM worker WHERE worker_id = $1 FOR UPDATE`, a.ID()) // heartbeats hang
 	require.NoError(t, err)

@@ -111,7 +111,7 @@ func TestAClaimThatWaitedReadsTheMapAfterwards(t *testing.T) {
 	c := newCluster(t)
 	a := c.join("a", timing{heartbeat: time.Hour, ttl: time.Hour, fence: time.Hour})
 	c.eventually("all", func() bool { return c.settled(a) })
-	tx, err := c.db.Begin(t.Context())
+	tx, err := c.transaction()
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = tx.Rollback(context.WithoutCancel(t.Context())) })
 	_, err = tx.Exec(t.Context(), `UPDATE shard_lease SET epoch = epoch + 1 WHERE shard_id = 7`)
@@ -129,7 +129,7 @@ func TestAClaimThatWaitedReadsTheMapAfterwards(t *testing.T) {
 		epochs, now, err := a.rows.claim(t.Context(), []int{7})
 		results <- result{epochs, now, err}
 	}()
-	c.eventually("the claim waits", func() bool { return c.waiting("%claimed = true%") == 1 })
+	c.eventually("the claim waits", func() bool { return c.waiting("%claimed = true%") > 0 }) // or that of its own heart
 	require.NoError(t, tx.Commit(t.Context()))
 	got := <-results
 	require.NoError(t, got.err)

@@ -80,7 +80,7 @@ func TestStormGuardCountsOneAfterTheOther(t *testing.T) {
 	c.silentWorkers(2)
 	rows := observer.rows
 	rows.pool = c.db
-	first, err := c.db.Begin(t.Context())
+	first, err := c.transaction()
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = first.Rollback(context.WithoutCancel(t.Context())) })
 	require.NoError(t, rows.storm(t.Context(), first))
@@ -88,7 +88,7 @@ func TestStormGuardCountsOneAfterTheOther(t *testing.T) {
 	require.NoError(t, err)
 	verdict := make(chan error, 1)
 	go func() {
-		second, err := c.db.Begin(t.Context())
+		second, err := c.transaction()
 		if err == nil {
 			err = rows.storm(t.Context(), second)
 			_ = second.Rollback(t.Context())
