@@ -69,6 +69,16 @@ func (t *tour) kill(ctx context.Context, l *load.Load, round int) ([]time.Durati
 	if err != nil {
 		return nil, err
 	}
+	took := recovery(ctx, l, rooms, at)
+	took = slices.DeleteFunc(took, func(d time.Duration) bool { return d == 0 }) // failed: counted as such
+	if len(took) > 0 {
+		t.say("kill %d: %s, its %d rooms write again after at most %s", round+1, victim.Name, len(rooms), slices.Max(took).Round(time.Millisecond))
+	}
+	return took, t.spread(ctx, 4)
+}
+
+// recovery writes to all rooms at once, and returns for each how long after at the write was acknowledged, 0 if it failed.
+func recovery(ctx context.Context, l *load.Load, rooms []string, at time.Time) []time.Duration {
 	took := make([]time.Duration, len(rooms))
 	var wg sync.WaitGroup
 	for i, room := range rooms {
@@ -79,11 +89,7 @@ func (t *tour) kill(ctx context.Context, l *load.Load, round int) ([]time.Durati
 		})
 	}
 	wg.Wait()
-	took = slices.DeleteFunc(took, func(d time.Duration) bool { return d == 0 }) // failed: counted as such
-	if len(took) > 0 {
-		t.say("kill %d: %s, its %d rooms write again after at most %s", round+1, victim.Name, len(rooms), slices.Max(took).Round(time.Millisecond))
-	}
-	return took, t.spread(ctx, 4)
+	return took
 }
 
 func (t *tour) victim(ctx context.Context, l *load.Load) (kube.Pod, []string, error) {

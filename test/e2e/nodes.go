@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/myelin-hs/myelin/pkg/id"
@@ -101,16 +100,7 @@ func (t *tour) nodeDeath(ctx context.Context, l *load.Load) ([]figures.Row, erro
 	if err != nil {
 		return nil, err
 	}
-	took := make([]time.Duration, len(rooms))
-	var wg sync.WaitGroup
-	for i, room := range rooms {
-		wg.Go(func() {
-			if l.SendOne(ctx, room) == nil {
-				took[i] = time.Since(at)
-			}
-		})
-	}
-	wg.Wait()
+	took := recovery(ctx, l, rooms, at)
 	if len(rooms) == 0 || slices.Contains(took, 0) {
 		return nil, fmt.Errorf("%d rooms, of which some write no more", len(rooms))
 	}
