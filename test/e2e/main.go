@@ -84,10 +84,7 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if broken := figures.Broken(rows); len(broken) > 0 {
-		return fmt.Errorf("promised to be 0, and not: %s", strings.Join(broken, ", "))
-	}
-	return nil
+	return figures.Kept(rows)
 }
 
 // table is what a whole run measures.

@@ -120,6 +120,14 @@ func Broken(rows []Row) []string {
 	return names
 }
 
+// Kept returns an error that names those of the rows that are [Broken]; nil if none is.
+func Kept(rows []Row) error {
+	if broken := Broken(rows); len(broken) > 0 {
+		return fmt.Errorf("promised to be 0, and not: %s", strings.Join(broken, ", "))
+	}
+	return nil
+}
+
 func commit() string {
 	out, err := exec.Command("git", "describe", "--always", "--dirty", "--abbrev=40").Output()
 	if err != nil {
