@@ -1,0 +1,29 @@
+// Package command is the main function of the programs below test that play something for minutes.
+package command
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// Main runs the program of this name until it is done or SIGINT or SIGTERM cancels its context, and ends the process: with
+// 0, with 130 when it was interrupted, or with 1 and its error on stderr.
+func Main(name string, run func(context.Context) error) {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	err := run(ctx)
+	switch {
+	case err == nil || errors.Is(err, flag.ErrHelp):
+	case ctx.Err() != nil:
+		fmt.Fprintln(os.Stderr, name+": interrupted")
+		os.Exit(130)
+	default:
+		fmt.Fprintln(os.Stderr, name+":", err)
+		os.Exit(1)
+	}
+}
