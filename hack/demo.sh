@@ -69,6 +69,14 @@ install() {
   kube -n "$operator" rollout status deployment/myelin-operator --timeout=180s
 }
 
+# explain shows what stands in the cluster, for who wants to know why something there did not become ready.
+explain() {
+  kube -n "$namespace" get homeservers,workerpools,jobs
+  kube get pods -A -o wide
+  kube get events -A --field-selector type=Warning --sort-by=.metadata.creationTimestamp | tail -n 30
+  kube -n "$operator" logs deployment/myelin-operator --tail=30
+}
+
 # without_crds passes on all manifests but the CRDs.
 without_crds() { awk 'BEGIN {RS = "---\n"} !/(^|\n)kind: CustomResourceDefinition\n/ {printf "---\n%s", $0}'; }
 
@@ -100,6 +108,8 @@ down() {
 }
 
 unfinished() {
+  local status=$?
+  if [ "$status" -ne 130 ] && [ -n "${operator:-}" ]; then explain >&2 || true; fi
   step "not finished; make demo goes on from here, make demo-down removes what it made" >&2
 }
 
@@ -129,10 +139,7 @@ up() {
   sed "s|namespace: myelin-system|namespace: $operator|" config/samples/classic.yaml | kube -n "$namespace" apply -f -
   # A Homeserver keeps the default image of the day it was made.
   kube -n "$namespace" patch homeserver demo --type=merge -p "{\"spec\":{\"image\":\"$image\"}}" >/dev/null
-  if ! kube -n "$namespace" wait --for=condition=Ready homeserver/demo --timeout=240s; then
-    kube -n "$namespace" get homeservers,workerpools,jobs,pods
-    exit 1
-  fi
+  kube -n "$namespace" wait --for=condition=Ready homeserver/demo --timeout=240s
   ready=$(elapsed)
   step "the homeserver is Ready"
 
