@@ -98,12 +98,14 @@ func (c *cluster) exec(sql string, args ...any) {
 	require.NoError(c.t, err)
 }
 
-// transaction begins one that the server does not end, however long a slow machine lets it wait.
+// transaction begins one that the server does not end, however long a slow machine lets it wait. It ends with the test at
+// the latest.
 func (c *cluster) transaction() (pgx.Tx, error) {
 	tx, err := c.db.Begin(c.t.Context())
 	if err != nil {
 		return nil, err
 	}
+	c.t.Cleanup(func() { _ = tx.Rollback(context.WithoutCancel(c.t.Context())) })
 	_, err = tx.Exec(c.t.Context(), `SET LOCAL idle_in_transaction_session_timeout = 0`)
 	return tx, err
 }
