@@ -41,10 +41,6 @@ import (
 // The right to read Secrets is no part of this role: who installs Homeservers gives it, for the Secrets that they name
 // (docs/install.md).
 
-// blindRetry is how soon it is tried again what no watch tells of: to read a Secret that the operator may not, or to make what
-// the API server refuses.
-const blindRetry = 30 * time.Second
-
 // Controller reconciles Homeservers.
 type Controller struct {
 	client client.Client
@@ -121,13 +117,7 @@ func (c *Controller) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if paused {
 		decided.migration, decided.contract = decided.migration.WhilePaused(), decided.contract.WhilePaused()
 	} else {
-		if err := c.applyServices(ctx, &hs, d, owner); err != nil {
-			return ctrl.Result{}, err
-		}
-		if err := c.applyNetworkPolicy(ctx, &hs, d, owner); err != nil {
-			return ctrl.Result{}, err
-		}
-		if err := c.applyMigration(ctx, &hs, d, owner, seen, decided); err != nil {
+		if decided.stuck, err = c.makeAll(ctx, &hs, d, owner, seen, decided); err != nil {
 			return ctrl.Result{}, err
 		}
 	}
@@ -139,8 +129,8 @@ func (c *Controller) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		failed = errors.Join(noIngress, noRoute)
 	}
 	after := cmp.Or(decided.migration.After, decided.contract.After) // one after the other
-	if decided.blind() && (after == 0 || after > blindRetry) {
-		after = blindRetry
+	if decided.blind() && (after == 0 || after > apply.BlindRetry) {
+		after = apply.BlindRetry
 	}
 	return apply.Settle(ctrl.Result{RequeueAfter: after}, errors.Join(failed, c.writeStatus(ctx, &hs, seen, decided)))
 }

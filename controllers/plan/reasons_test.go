@@ -123,7 +123,8 @@ func verdicts() []plan.Verdict {
 	} {
 		add(&v)
 	}
-	for _, v := range []plan.Verdict{plan.Paused("Homeserver demo"), plan.Refused("spec.x: bad"), plan.NameTaken("WorkerPool", "p")} {
+	for _, v := range []plan.Verdict{plan.Paused("Homeserver demo"), plan.Refused("spec.x: bad"), plan.NameTaken("WorkerPool", "apply Deployment p: taken"),
+		plan.ObjectRefused("exceeded quota")} {
 		add(&v)
 	}
 	return all

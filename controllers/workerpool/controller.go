@@ -99,18 +99,22 @@ func (c *Controller) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return apply.Settle(ctrl.Result{}, err)
 	}
 	err = c.carryOut(ctx, &wp, s, action, scaling.Replicas)
-	var stuck *plan.Verdict // until somebody changes something
+	var stuck *plan.Verdict // until somebody changes something, which may be nothing that is watched
 	switch {
 	case errors.Is(err, apply.ErrNameTaken):
-		v := plan.NameTaken("WorkerPool", wp.Name)
+		v := plan.NameTaken("WorkerPool", err.Error())
 		stuck = &v
-	case apierrors.IsInvalid(err):
+	case apply.Refused(err):
 		v := plan.Refused(err.Error())
 		stuck = &v
 	case err != nil:
 		return ctrl.Result{}, err
 	}
-	return apply.Settle(ctrl.Result{RequeueAfter: scaling.After}, c.writeStatus(ctx, &wp, s, waiting, stuck, scaling.Why))
+	after := scaling.After
+	if stuck != nil && after == 0 {
+		after = apply.BlindRetry
+	}
+	return apply.Settle(ctrl.Result{RequeueAfter: after}, c.writeStatus(ctx, &wp, s, waiting, stuck, scaling.Why))
 }
 
 func (c *Controller) ofHomeserver(ctx context.Context, o client.Object) []ctrl.Request {
