@@ -37,7 +37,7 @@ type seen struct {
 
 func (c *Controller) look(ctx context.Context, hs *v1alpha1.Homeserver, d desired.Homeserver) (*seen, error) {
 	s := &seen{}
-	if err := c.lookAtSecrets(ctx, d, s); err != nil {
+	if err := c.lookAtSecrets(ctx, hs, d, s); err != nil {
 		return nil, err
 	}
 	if err := c.lookAtJobs(ctx, hs, d, s); err != nil {
@@ -94,7 +94,7 @@ func (s *seen) readable() []string {
 }
 
 // lookAtSecrets reads the keys that the spec names, each Secret once.
-func (c *Controller) lookAtSecrets(ctx context.Context, d desired.Homeserver, s *seen) error {
+func (c *Controller) lookAtSecrets(ctx context.Context, hs *v1alpha1.Homeserver, d desired.Homeserver, s *seen) error {
 	read, denied := map[string]*corev1.Secret{}, map[string]bool{}
 	var contents [][]byte
 	for _, k := range d.References() {
@@ -111,6 +111,7 @@ func (c *Controller) lookAtSecrets(ctx context.Context, d desired.Homeserver, s 
 			}
 		}
 		key := plan.SecretKey{Field: k.Field, Secret: k.Secret, Key: k.Key.Key, Denied: denied[k.Secret]}
+		key.Lost = k.Key == d.SigningKey && hs.Spec.SigningKeySecretRef == nil && !makesSigningKey(hs)
 		if secret := read[k.Secret]; secret != nil {
 			key.SecretFound, key.Content = true, secret.Data[k.Key.Key]
 		}

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -73,4 +74,25 @@ func TestOperatorsRoleReadsNoSecret(t *testing.T) {
 		}
 	}
 	require.Equal(t, []string{"create"}, verbs)
+}
+
+// A signing key that is deleted while the homeserver runs is not replaced by another, which would overwrite the last copies, in
+// the pods that run; it is asked for, and with it all goes on as before.
+func TestLostSigningKeyIsNotReplaced(t *testing.T) {
+	t.Parallel()
+	s := serving(t, claimedBy("demo-persister-0", 64))
+	s.allReady("demo-persister", 1)
+	before := s.deployment("demo-persister")
+	var key corev1.Secret
+	s.get("demo-signing-key", &key)
+	require.NoError(t, cluster.Delete(t.Context(), &key))
+	c := s.condition(v1alpha1.ConditionSecretsReady, "False", v1alpha1.ReasonSecretMissing)
+	require.Contains(t, c.Message, "backup")
+	s.condition(v1alpha1.ConditionReady, "False", v1alpha1.ReasonSecretMissing)
+
+	key.ResourceVersion = ""
+	s.create(&key)
+	s.condition(v1alpha1.ConditionSecretsReady, "True", v1alpha1.ReasonSecretsFound)
+	s.condition(v1alpha1.ConditionDatabaseReady, "True", v1alpha1.ReasonMigrated)
+	require.Equal(t, before.Spec.Template, s.deployment("demo-persister").Spec.Template)
 }

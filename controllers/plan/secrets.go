@@ -12,6 +12,7 @@ type SecretKey struct {
 	Secret, Key string
 	Denied      bool // the operator may not read the Secret
 	SecretFound bool
+	Lost        bool   // if it is not found: the operator made it once, and must not make another
 	Content     []byte // empty: the key is missing or empty
 }
 
@@ -22,6 +23,11 @@ func Secrets(keys []SecretKey) Verdict {
 			return no(v1alpha1.ReasonSecretForbidden,
 				fmt.Sprintf("The operator may not read the Secret %q that %s names: give it the verbs get and watch for this Secret by a "+
 					"Role and a RoleBinding, as docs/install.md says.", k.Secret, k.Field))
+		}
+		if !k.SecretFound && k.Lost {
+			return no(v1alpha1.ReasonSecretMissing,
+				fmt.Sprintf("The Secret %q with the server's signing key is gone, and with another key other servers would take this one for a "+
+					"stranger: create it again from a backup, as docs/signing-keys.md says.", k.Secret))
 		}
 		if !k.SecretFound {
 			return no(v1alpha1.ReasonSecretMissing,
