@@ -11,7 +11,9 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/myelin-hs/myelin/api/v1alpha1"
 	"github.com/myelin-hs/myelin/pkg/admin"
 )
 
@@ -237,4 +239,15 @@ func TestExitCodes(t *testing.T) {
 			require.Contains(t, errs, test.says)
 		})
 	}
+}
+
+// Where no worker can be asked, what the operator knows of it is told.
+func TestNoReadyWorkerIsExplained(t *testing.T) {
+	t.Parallel()
+	hs := &v1alpha1.Homeserver{ObjectMeta: metav1.ObjectMeta{Name: "demo"}}
+	require.Equal(t, "the Homeserver demo has no ready worker", noReadyWorker(hs))
+	hs.Status.Conditions = []metav1.Condition{{Type: "Ready", Status: "True", Reason: "Ready", Message: "It serves."}}
+	require.Equal(t, "the Homeserver demo has no ready worker", noReadyWorker(hs))
+	hs.Status.Conditions[0] = metav1.Condition{Type: "Ready", Status: "False", Reason: "SecretMissing", Message: "Create it."}
+	require.Equal(t, "the Homeserver demo has no ready worker: SecretMissing: Create it.", noReadyWorker(hs))
 }
