@@ -38,7 +38,7 @@ import (
 // +kubebuilder:rbac:groups=apps,resources=deployments,verbs=get;list;watch
 // +kubebuilder:rbac:groups=batch,resources=jobs,verbs=get;list;watch;create;patch;delete
 
-// The right to read Secrets is no part of this role: who installs Homeservers gives it, for the Secrets that they name
+// The right to read Secrets and ConfigMaps is no part of this role: who installs Homeservers gives it, for those that they name
 // (docs/install.md).
 
 // Controller reconciles Homeservers.
@@ -47,8 +47,8 @@ type Controller struct {
 	// reader is not cached: secrets and pods are read when they are needed, and not kept.
 	reader client.Reader
 	apply  *apply.Applier
-	// secrets tells of changes of the Secrets that Homeservers name.
-	secrets *namedwatch.Watches
+	// secrets and configMaps tell of changes of those that Homeservers name.
+	secrets, configMaps *namedwatch.Watches
 	// routes tells of changes of the HTTPRoutes of those that want some; routeless are the Homeservers, by name with their uid,
 	// that are known to have none left.
 	routes    *namedwatch.Watches
@@ -64,13 +64,14 @@ type Controller struct {
 // operator's own, empty if it runs outside of the cluster.
 func Add(m manager.Manager, direct client.WithWatch, events *kubeevent.Recorder, namespace string) error {
 	secrets := namedwatch.New(direct, corev1.SchemeGroupVersion.WithKind("Secret"))
+	configMaps := namedwatch.New(direct, corev1.SchemeGroupVersion.WithKind("ConfigMap"))
 	routes := namedwatch.New(direct, desired.RouteKind)
-	if err := errors.Join(m.Add(secrets), m.Add(routes)); err != nil {
+	if err := errors.Join(m.Add(secrets), m.Add(configMaps), m.Add(routes)); err != nil {
 		return err
 	}
 	c := &Controller{
 		client: m.GetClient(), reader: m.GetAPIReader(), apply: apply.New(m.GetClient(), m.GetAPIReader(), "homeserver"),
-		secrets: secrets, routes: routes, events: events, now: time.Now, random: rand.Reader, namespace: namespace,
+		secrets: secrets, configMaps: configMaps, routes: routes, events: events, now: time.Now, random: rand.Reader, namespace: namespace,
 	}
 	return ctrl.NewControllerManagedBy(m).Named("homeserver").
 		// Also for changes of status: one written from a cache that was behind is looked at again when the cache has it.
@@ -82,6 +83,7 @@ func Add(m manager.Manager, direct client.WithWatch, events *kubeevent.Recorder,
 		Watches(&v1alpha1.WorkerPool{}, handler.EnqueueRequestsFromMapFunc(ofPool)).
 		Watches(&v1alpha1.EventPersisterShard{}, handler.EnqueueRequestsFromMapFunc(ofShard)).
 		WatchesRawSource(secrets.Source()).
+		WatchesRawSource(configMaps.Source()).
 		WatchesRawSource(routes.Source()).
 		Complete(c)
 }
@@ -92,6 +94,7 @@ func (c *Controller) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if err := c.client.Get(ctx, req.NamespacedName, &hs); err != nil {
 		if apierrors.IsNotFound(err) {
 			c.secrets.Follow(req.NamespacedName)
+			c.configMaps.Follow(req.NamespacedName)
 			c.routes.Follow(req.NamespacedName)
 			c.routeless.Delete(req.NamespacedName)
 		}
@@ -112,7 +115,8 @@ func (c *Controller) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	c.secrets.Follow(req.NamespacedName, seen.readable()...)
+	c.secrets.Follow(req.NamespacedName, seen.readable(false)...)
+	c.configMaps.Follow(req.NamespacedName, seen.readable(true)...)
 	decided := c.decide(&hs, seen)
 	if paused {
 		decided.migration, decided.contract = decided.migration.WhilePaused(), decided.contract.WhilePaused()

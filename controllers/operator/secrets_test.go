@@ -16,11 +16,12 @@ import (
 // readable lets the operator without a right to Secrets read those of these names, as docs/install.md says.
 func (s *space) readable(names ...string) {
 	s.t.Helper()
+	rule := func(resource string) rbacv1.PolicyRule {
+		return rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{resource}, ResourceNames: names, Verbs: []string{"get", "watch"}}
+	}
 	role := &rbacv1.Role{
 		ObjectMeta: metav1.ObjectMeta{Name: "demo-secrets"},
-		Rules: []rbacv1.PolicyRule{{
-			APIGroups: []string{""}, Resources: []string{"secrets"}, ResourceNames: names, Verbs: []string{"get", "watch"},
-		}},
+		Rules:      []rbacv1.PolicyRule{rule("secrets"), rule("configmaps")},
 	}
 	binding := &rbacv1.RoleBinding{
 		ObjectMeta: metav1.ObjectMeta{Name: "demo-secrets"},
@@ -95,4 +96,43 @@ func TestLostSigningKeyIsNotReplaced(t *testing.T) {
 	s.condition(v1alpha1.ConditionSecretsReady, "True", v1alpha1.ReasonSecretsFound)
 	s.condition(v1alpha1.ConditionDatabaseReady, "True", v1alpha1.ReasonMigrated)
 	require.Equal(t, before.Spec.Template, s.deployment("demo-persister").Spec.Template)
+}
+
+// Certificates may be in ConfigMaps: what is missing is told, what may not be read too, and a change is heard and verified.
+func TestAuthoritiesFromConfigMaps(t *testing.T) {
+	t.Parallel()
+	s := newSpace(t)
+	s.create(s.secret("db", "postgres://one"), s.secret("cache", "rediss://one"), object(t, homeserverYAML,
+		"{spec: {postgres: {caConfigMapRef: {name: bundle, key: ca.crt}}, redis: {caConfigMapRef: {name: bundle, key: redis.crt}}}}"))
+	s.readable("db", "cache", "demo-internal", "demo-signing-key")
+	s.startAs(bareConfig)
+	c := s.condition(v1alpha1.ConditionSecretsReady, "False", v1alpha1.ReasonSecretForbidden)
+	require.Contains(t, c.Message, `ConfigMap "bundle" that spec.postgres.caConfigMapRef names`)
+
+	var role rbacv1.Role
+	s.get("demo-secrets", &role)
+	role.Rules[1].ResourceNames = []string{"bundle"}
+	require.NoError(t, cluster.Update(t.Context(), &role))
+	s.condition(v1alpha1.ConditionSecretsReady, "False", v1alpha1.ReasonSecretMissing)
+	bundle := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "bundle"}, Data: map[string]string{"ca.crt": "one"}}
+	s.create(bundle)
+	c = s.condition(v1alpha1.ConditionSecretsReady, "False", v1alpha1.ReasonSecretKeyMissing)
+	require.Contains(t, c.Message, `"redis.crt"`)
+	bundle.Data["redis.crt"] = "one"
+	require.NoError(t, cluster.Update(t.Context(), bundle))
+
+	job := s.running()
+	var projected []string
+	for _, from := range job.Spec.Template.Spec.Volumes[0].Projected.Sources {
+		if from.ConfigMap != nil {
+			projected = append(projected, from.ConfigMap.Name+"/"+from.ConfigMap.Items[0].Key)
+		}
+	}
+	require.Equal(t, []string{"bundle/ca.crt"}, projected, "the Job needs the database's alone")
+	s.finish(job, result("Migrated", "", "db-1"))
+	s.condition(v1alpha1.ConditionDatabaseReady, "True", v1alpha1.ReasonMigrated)
+	bundle.Data["ca.crt"] = "two"
+	require.NoError(t, cluster.Update(t.Context(), bundle))
+	s.finish(s.running(), result("Migrated", "", "db-1"))
+	s.condition(v1alpha1.ConditionDatabaseReady, "True", v1alpha1.ReasonMigrated)
 }
