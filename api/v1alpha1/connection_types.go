@@ -38,7 +38,7 @@ type PostgresParts struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
-	// +kubebuilder:validation:XValidation:rule="!self.matches('[[:space:],]')",message="host must be one name, without blanks and commas"
+	// +kubebuilder:validation:XValidation:rule="self.contains('/') || self.matches('^([0-9A-Za-z_]([0-9A-Za-z._-]*[0-9A-Za-z_.])?|[0-9A-Fa-f]*:[0-9A-Fa-f]*:[0-9A-Fa-f:.]*)$')",message="host must be one DNS name or IP address, without a port, brackets, blanks and commas"
 	Host string `json:"host"`
 	// port that Postgres listens on.
 	// +optional
