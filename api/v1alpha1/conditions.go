@@ -116,7 +116,9 @@ const (
 	// All.
 	ReasonReady     = "Ready"
 	ReasonNameTaken = "NameTaken"
-	ReasonPaused    = "Paused"
+	// ReasonObjectRefused: the API server, or a quota or webhook, does not take what a Homeserver needs.
+	ReasonObjectRefused = "ObjectRefused"
+	ReasonPaused        = "Paused"
 )
 
 // Reasons of Kubernetes Events. Events about the database have the reasons of the condition DatabaseReady besides.

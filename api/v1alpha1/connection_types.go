@@ -13,6 +13,7 @@ const (
 
 // Postgres says where the database is: by a URI in a Secret, or by its parts.
 // +kubebuilder:validation:XValidation:rule="has(self.secretRef) != has(self.parts)",message="postgres must have either secretRef, which names a URI, or parts"
+// +kubebuilder:validation:XValidation:rule="!has(self.caSecretRef) || !has(self.caConfigMapRef)",message="postgres must have at most one of caSecretRef and caConfigMapRef"
 type Postgres struct {
 	// secretRef names the Secret key that holds the URI, as in postgres://user:password@host:5432/name. Only the Secret's
 	// content may point elsewhere, and only to the same database: another one is refused with DatabaseIdentityChanged.
@@ -25,6 +26,9 @@ type Postgres struct {
 	// them into the Secret <cluster>-ca under the key "ca.crt".
 	// +optional
 	CASecretRef *SecretKeyRef `json:"caSecretRef,omitempty"`
+	// caConfigMapRef names them in a ConfigMap, as trust-manager writes bundles, in place of caSecretRef.
+	// +optional
+	CAConfigMapRef *ConfigMapKeyRef `json:"caConfigMapRef,omitempty"`
 }
 
 // PostgresParts say where the database is, and who to be there.
@@ -34,7 +38,7 @@ type PostgresParts struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
-	// +kubebuilder:validation:XValidation:rule="!self.matches('[[:space:],]')",message="host must be one name, without blanks and commas"
+	// +kubebuilder:validation:XValidation:rule="self.contains('/') || self.matches('^([0-9A-Za-z_]([0-9A-Za-z._-]*[0-9A-Za-z_.])?|[0-9A-Fa-f]*:[0-9A-Fa-f]*:[0-9A-Fa-f:.]*)$')",message="host must be one DNS name or IP address, without a port, brackets, blanks and commas"
 	Host string `json:"host"`
 	// port that Postgres listens on.
 	// +optional

@@ -79,6 +79,7 @@ type HomeserverSpec struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=2048
 	// +kubebuilder:validation:XValidation:rule="isURL(self) && url(self).getScheme() in ['http', 'https'] && url(self).getHost() != ''",message="publicBaseURL must be an http or https URL with a host, as in https://matrix.example.org"
+	// +kubebuilder:validation:XValidation:rule="!self.matches('[?#@]')",message="publicBaseURL must have no user, query or fragment: clients put their paths after it"
 	PublicBaseURL string `json:"publicBaseURL,omitempty"`
 
 	// networkPolicy is None, or Ingress for a NetworkPolicy that lets connect to the pods: everybody to port 8008, which only

@@ -21,7 +21,8 @@ const (
 
 // Redis says where Redis is: by a URI in a Secret, or by its parts.
 // +kubebuilder:validation:XValidation:rule="has(self.secretRef) != has(self.parts)",message="redis must have either secretRef, which names a URI, or parts"
-// +kubebuilder:validation:XValidation:rule="!has(self.caSecretRef) || !has(self.parts) || self.parts.tls == 'verify-full'",message="redis.caSecretRef is only used when redis.parts.tls is verify-full: set it or remove the reference"
+// +kubebuilder:validation:XValidation:rule="!has(self.caSecretRef) && !has(self.caConfigMapRef) || !has(self.parts) || self.parts.tls == 'verify-full'",message="redis.caSecretRef and redis.caConfigMapRef are only used when redis.parts.tls is verify-full: set it or remove the reference"
+// +kubebuilder:validation:XValidation:rule="!has(self.caSecretRef) || !has(self.caConfigMapRef)",message="redis must have at most one of caSecretRef and caConfigMapRef"
 type Redis struct {
 	// secretRef names the Secret key that holds the URI: redis://user:password@host:6379/0 for one server,
 	// redis+sentinel://user:password@host:26379,host:26379/0?master=name for the server that Sentinels name, or
@@ -35,6 +36,9 @@ type Redis struct {
 	// image when left out.
 	// +optional
 	CASecretRef *SecretKeyRef `json:"caSecretRef,omitempty"`
+	// caConfigMapRef names them in a ConfigMap, as trust-manager writes bundles, in place of caSecretRef.
+	// +optional
+	CAConfigMapRef *ConfigMapKeyRef `json:"caConfigMapRef,omitempty"`
 }
 
 // RedisParts say where Redis is, and who to be there.

@@ -10,18 +10,30 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/myelin-hs/myelin/api/v1alpha1"
+	"github.com/myelin-hs/myelin/controllers/desired"
 )
 
-// ErrNameTaken is returned for an object whose name is taken by one that another controller owns.
+// ErrNameTaken is returned for an object whose name is taken by one that another controller owns, or that the operator did not
+// make.
 var ErrNameTaken = errors.New("the name is taken")
+
+// BlindRetry is how soon it is tried again what no watch tells of: to read a Secret that the operator may not, to make what the
+// API server refuses, or what has a name that is taken.
+const BlindRetry = 30 * time.Second
 
 // mark is the annotation that tells with what an object was last applied: a hash of it. It outlives the operator, so that
 // the next one need not apply everything once more.
 const mark = "myelin.dev/applied"
+
+// ours selects what the operator made, or an earlier one.
+var ours = desired.Managed()
 
 // An Applier applies for one controller. It is safe for concurrent use.
 type Applier struct {
@@ -38,11 +50,12 @@ func New(c client.Client, reader client.Reader, controller string) *Applier {
 // Owner is the field owner, for the few writes that are not applied.
 func (a *Applier) Owner() client.FieldOwner { return a.owner }
 
-// Apply makes the object what desired says, and writes nothing if it is. live is an empty object of its type, and gets what
+// Apply makes the object what wanted says, and writes nothing if it is. live is an empty object of its type, and gets what
 // was there. controller is the uid of the object's controller: if the name is taken by an object of another, nothing is
-// written and the error is ErrNameTaken. An object without a controller is adopted.
-func (a *Applier) Apply(ctx context.Context, desired runtime.ApplyConfiguration, live client.Object, controller types.UID) error {
-	marked, hash, err := withMark(desired)
+// written and the error is ErrNameTaken. An object without a controller is adopted if the operator made it, for a Homeserver of
+// the same name; one of somebody else is left alone.
+func (a *Applier) Apply(ctx context.Context, wanted runtime.ApplyConfiguration, live client.Object, controller types.UID) error {
+	marked, hash, err := withMark(wanted)
 	if err != nil {
 		return fmt.Errorf("apply: %w", err)
 	}
@@ -56,8 +69,8 @@ func (a *Applier) Apply(ctx context.Context, desired runtime.ApplyConfiguration,
 		return fail(err)
 	}
 	if err == nil {
-		if owner := metav1.GetControllerOf(live); owner != nil && owner.UID != controller {
-			return fail(fmt.Errorf("%w by an object of the %s %s", ErrNameTaken, owner.Kind, owner.Name))
+		if err := taken(live, marked, controller); err != nil {
+			return fail(err)
 		}
 		if live.GetAnnotations()[mark] == hash && holds(live, marked) {
 			return nil
@@ -67,6 +80,27 @@ func (a *Applier) Apply(ctx context.Context, desired runtime.ApplyConfiguration,
 		return fail(err)
 	}
 	return nil
+}
+
+// taken says whose the live object is, if it is not the controller's to change.
+func taken(live, wanted client.Object, controller types.UID) error {
+	owner, has := metav1.GetControllerOf(live), labels.Set(live.GetLabels())
+	switch {
+	case owner != nil && owner.UID == controller:
+		return nil
+	case owner != nil:
+		return fmt.Errorf("%w by an object of the %s %s", ErrNameTaken, owner.Kind, owner.Name)
+	case ours.Matches(has) && has[v1alpha1.LabelHomeserver] == wanted.GetLabels()[v1alpha1.LabelHomeserver]:
+		return nil
+	default:
+		return fmt.Errorf("%w by an object that the operator did not make", ErrNameTaken)
+	}
+}
+
+// Refused says whether the API server, or an admission webhook or quota that it asks, finds fault with what is to be made,
+// rather than that something failed.
+func Refused(err error) bool {
+	return apierrors.IsInvalid(err) || apierrors.IsBadRequest(err) || apierrors.IsForbidden(err)
 }
 
 // Settle turns a version conflict into another look, soon: the cache was behind, and nothing is wrong.

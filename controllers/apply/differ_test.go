@@ -11,7 +11,7 @@ import (
 	metav1ac "k8s.io/client-go/applyconfigurations/meta/v1"
 )
 
-func desired() *corev1ac.ServiceApplyConfiguration {
+func wanted() *corev1ac.ServiceApplyConfiguration {
 	return corev1ac.Service("demo", "ns").
 		WithLabels(map[string]string{"a": "b"}).
 		WithOwnerReferences(metav1ac.OwnerReference().WithName("demo").WithUID("1").WithController(true)).
@@ -55,7 +55,7 @@ func TestWhatSomebodyElseChangedIsSeen(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			marked, hash, err := withMark(desired())
+			marked, hash, err := withMark(wanted())
 			require.NoError(t, err)
 			s := live()
 			s.Annotations = map[string]string{mark: hash}
@@ -67,12 +67,12 @@ func TestWhatSomebodyElseChangedIsSeen(t *testing.T) {
 
 func TestMarkTellsWhatIsNoLongerDesired(t *testing.T) {
 	t.Parallel()
-	_, before, err := withMark(desired())
+	_, before, err := withMark(wanted())
 	require.NoError(t, err)
-	_, same, err := withMark(desired())
+	_, same, err := withMark(wanted())
 	require.NoError(t, err)
 	require.Equal(t, before, same)
-	less := desired()
+	less := wanted()
 	less.Spec.PublishNotReadyAddresses = nil
 	_, after, err := withMark(less)
 	require.NoError(t, err)

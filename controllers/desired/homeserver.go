@@ -6,8 +6,11 @@ import (
 	"github.com/myelin-hs/myelin/api/v1alpha1"
 )
 
-// Key is a key in a Secret.
-type Key struct{ Secret, Key string }
+// Key is a key in a Secret; if InConfigMap, in a ConfigMap, whose name Secret is then.
+type Key struct {
+	Secret, Key string
+	InConfigMap bool
+}
 
 // Owner is the object that owns what is built, as its controller.
 type Owner struct{ Kind, Name, UID string }
@@ -36,8 +39,8 @@ func HomeserverOf(hs *v1alpha1.Homeserver) Homeserver {
 		PublicBaseURL:            hs.Spec.PublicBaseURL,
 		Postgres:                 postgresOf(hs.Spec.Postgres),
 		Redis:                    redisOf(hs.Spec.Redis),
-		Credential:               Key{CredentialSecret(hs.Name), "credential"},
-		SigningKey:               Key{SigningKeySecret(hs.Name), "signing.key"},
+		Credential:               Key{Secret: CredentialSecret(hs.Name), Key: "credential"},
+		SigningKey:               Key{Secret: SigningKeySecret(hs.Name), Key: "signing.key"},
 		RegistrationMode:         string(hs.Spec.Registration.Mode),
 		RegistrationToken:        keyOf(hs.Spec.Registration.TokenSecretRef),
 		RegistrationSharedSecret: keyOf(hs.Spec.Registration.SharedSecretRef),
@@ -63,10 +66,18 @@ func keyOf(ref *v1alpha1.SecretKeyRef) *Key {
 	if ref == nil {
 		return nil
 	}
-	return &Key{ref.Name, ref.Key}
+	return &Key{Secret: ref.Name, Key: ref.Key}
 }
 
-// A Reference is a Secret key, the field of the spec that names it, and who has to be told when its content changes.
+// authority is where a certificate authority is, and the field that says so, below the given one; nil: none is named.
+func authority(field string, secret *v1alpha1.SecretKeyRef, configMap *v1alpha1.ConfigMapKeyRef) (*Key, string) {
+	if configMap != nil {
+		return &Key{Secret: configMap.Name, Key: configMap.Key, InConfigMap: true}, field + ".caConfigMapRef"
+	}
+	return keyOf(secret), field + ".caSecretRef"
+}
+
+// A Reference is a key of a Secret or ConfigMap, the field of the spec that names it, and who has to be told when its content changes.
 type Reference struct {
 	Field string
 	Key
@@ -87,7 +98,7 @@ const (
 	RedisURI
 )
 
-// References are all the Secret keys that the homeserver's pods read.
+// References are all the keys of Secrets and ConfigMaps that the homeserver's pods read.
 func (h Homeserver) References() []Reference {
 	all := append(append(h.Postgres.references(), h.Redis.references()...),
 		Reference{"spec.internalCredentialSecretRef", h.Credential, ReadAnew},

@@ -77,9 +77,13 @@ func workerFiles(h Homeserver) []secretFile {
 func projection(files []secretFile) *corev1ac.ProjectedVolumeSourceApplyConfiguration {
 	p := corev1ac.ProjectedVolumeSource().WithDefaultMode(0o440)
 	for _, f := range files {
-		p.WithSources(corev1ac.VolumeProjection().WithSecret(corev1ac.SecretProjection().
-			WithName(f.key.Secret).
-			WithItems(corev1ac.KeyToPath().WithKey(f.key.Key).WithPath(f.file))))
+		from, item := corev1ac.VolumeProjection(), corev1ac.KeyToPath().WithKey(f.key.Key).WithPath(f.file)
+		if f.key.InConfigMap {
+			from.WithConfigMap(corev1ac.ConfigMapProjection().WithName(f.key.Secret).WithItems(item))
+		} else {
+			from.WithSecret(corev1ac.SecretProjection().WithName(f.key.Secret).WithItems(item))
+		}
+		p.WithSources(from)
 	}
 	return p
 }

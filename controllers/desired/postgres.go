@@ -16,22 +16,24 @@ type Postgres struct {
 	Secret         *Key
 	URI            string
 	User, Password Key
-	// CA holds the certificates that the database's is checked with; nil: the system's.
-	CA *Key
+	// CA holds the certificates that the database's is checked with; nil: the system's. caField of the spec names it.
+	CA      *Key
+	caField string
 }
 
 func postgresOf(p v1alpha1.Postgres) Postgres {
-	d := Postgres{CA: keyOf(p.CASecretRef)}
+	var d Postgres
+	d.CA, d.caField = authority("spec.postgres", p.CASecretRef, p.CAConfigMapRef)
 	switch parts := p.Parts; {
 	case p.SecretRef != nil:
-		d.Secret = &Key{p.SecretRef.Name, p.SecretRef.Key}
+		d.Secret = &Key{Secret: p.SecretRef.Name, Key: p.SecretRef.Key}
 	case parts != nil:
 		u := url.URL{
 			Scheme: "postgres", Host: net.JoinHostPort(parts.Host, strconv.Itoa(int(parts.Port))), Path: "/" + parts.Database,
 			RawQuery: url.Values{"sslmode": {string(parts.SSLMode)}}.Encode(),
 		}
 		c := parts.CredentialsSecretRef
-		d.URI, d.User, d.Password = u.String(), Key{c.Name, c.UsernameKey}, Key{c.Name, c.PasswordKey}
+		d.URI, d.User, d.Password = u.String(), Key{Secret: c.Name, Key: c.UsernameKey}, Key{Secret: c.Name, Key: c.PasswordKey}
 	}
 	return d
 }
@@ -45,7 +47,7 @@ func (p Postgres) references() []Reference {
 		all = append(all, Reference{field, p.User, Verified}, Reference{field, p.Password, Verified})
 	}
 	if p.CA != nil {
-		all = append(all, Reference{"spec.postgres.caSecretRef", *p.CA, Verified})
+		all = append(all, Reference{p.caField, *p.CA, Verified})
 	}
 	return all
 }

@@ -14,15 +14,17 @@ type Redis struct {
 	Secret                     *Key
 	URI                        string
 	Password, SentinelPassword *Key
-	// CA holds the certificates that Redis's is checked with; nil: the system's.
-	CA *Key
+	// CA holds the certificates that Redis's is checked with; nil: the system's. caField of the spec names it.
+	CA      *Key
+	caField string
 }
 
 func redisOf(r v1alpha1.Redis) Redis {
-	d := Redis{CA: keyOf(r.CASecretRef)}
+	var d Redis
+	d.CA, d.caField = authority("spec.redis", r.CASecretRef, r.CAConfigMapRef)
 	switch parts := r.Parts; {
 	case r.SecretRef != nil:
-		d.Secret = &Key{r.SecretRef.Name, r.SecretRef.Key}
+		d.Secret = &Key{Secret: r.SecretRef.Name, Key: r.SecretRef.Key}
 	case parts != nil:
 		d.URI = redisURI(parts)
 		d.Password, d.SentinelPassword = keyOf(parts.PasswordSecretRef), keyOf(parts.SentinelPasswordSecretRef)
@@ -56,15 +58,15 @@ func redisURI(p *v1alpha1.RedisParts) string {
 // keys are the Secret keys, with the field that names each and the setting that reads it.
 func (r Redis) keys() []redisKey {
 	return []redisKey{
-		{"secretRef", RedisURI, "MYELIN_REDIS_URI_FILE", "redis-uri", r.Secret},
-		{"parts.passwordSecretRef", ReadAnew, "MYELIN_REDIS_PASSWORD_FILE", "redis-password", r.Password},
-		{"parts.sentinelPasswordSecretRef", ReadAtStart, "MYELIN_REDIS_SENTINEL_PASSWORD_FILE", "redis-sentinel-password", r.SentinelPassword},
-		{"caSecretRef", ReadAnew, "MYELIN_REDIS_CA_FILE", "redis-ca", r.CA},
+		{"spec.redis.secretRef", RedisURI, "MYELIN_REDIS_URI_FILE", "redis-uri", r.Secret},
+		{"spec.redis.parts.passwordSecretRef", ReadAnew, "MYELIN_REDIS_PASSWORD_FILE", "redis-password", r.Password},
+		{"spec.redis.parts.sentinelPasswordSecretRef", ReadAtStart, "MYELIN_REDIS_SENTINEL_PASSWORD_FILE", "redis-sentinel-password", r.SentinelPassword},
+		{r.caField, ReadAnew, "MYELIN_REDIS_CA_FILE", "redis-ca", r.CA},
 	}
 }
 
 type redisKey struct {
-	field     string // of spec.redis
+	field     string // of the spec
 	use       Use
 	env, file string
 	key       *Key
@@ -74,7 +76,7 @@ func (r Redis) references() []Reference {
 	var all []Reference
 	for _, k := range r.keys() {
 		if k.key != nil {
-			all = append(all, Reference{"spec.redis." + k.field, *k.key, k.use})
+			all = append(all, Reference{k.field, *k.key, k.use})
 		}
 	}
 	return all

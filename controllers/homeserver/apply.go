@@ -2,6 +2,7 @@ package homeserver
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	batchv1 "k8s.io/api/batch/v1"
@@ -11,8 +12,33 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/myelin-hs/myelin/api/v1alpha1"
+	"github.com/myelin-hs/myelin/controllers/apply"
 	"github.com/myelin-hs/myelin/controllers/desired"
+	"github.com/myelin-hs/myelin/controllers/plan"
 )
+
+// makeAll makes what every homeserver needs, one after the other. What cannot be had is told by the verdict, and is no error.
+func (c *Controller) makeAll(ctx context.Context, hs *v1alpha1.Homeserver, d desired.Homeserver, owner desired.Owner, s *seen, decided decision) (*plan.Verdict, error) {
+	err := c.applyServices(ctx, hs, d, owner)
+	if err == nil {
+		err = c.applyNetworkPolicy(ctx, hs, d, owner)
+	}
+	if err == nil {
+		err = c.applyMigration(ctx, hs, d, owner, s, decided)
+	}
+	var v plan.Verdict
+	switch {
+	case err == nil:
+		return nil, nil
+	case errors.Is(err, apply.ErrNameTaken):
+		v = plan.NameTaken("Homeserver", err.Error())
+	case apply.Refused(err):
+		v = plan.ObjectRefused(err.Error())
+	default:
+		return nil, err
+	}
+	return &v, nil
+}
 
 func (c *Controller) applyServices(ctx context.Context, hs *v1alpha1.Homeserver, d desired.Homeserver, owner desired.Owner) error {
 	for _, service := range desired.Services(d, owner) {

@@ -38,12 +38,8 @@ import (
 // +kubebuilder:rbac:groups=apps,resources=deployments,verbs=get;list;watch
 // +kubebuilder:rbac:groups=batch,resources=jobs,verbs=get;list;watch;create;patch;delete
 
-// The right to read Secrets is no part of this role: who installs Homeservers gives it, for the Secrets that they name
+// The right to read Secrets and ConfigMaps is no part of this role: who installs Homeservers gives it, for those that they name
 // (docs/install.md).
-
-// blindRetry is how soon it is tried again what no watch tells of: to read a Secret that the operator may not, or to make what
-// the API server refuses.
-const blindRetry = 30 * time.Second
 
 // Controller reconciles Homeservers.
 type Controller struct {
@@ -51,8 +47,8 @@ type Controller struct {
 	// reader is not cached: secrets and pods are read when they are needed, and not kept.
 	reader client.Reader
 	apply  *apply.Applier
-	// secrets tells of changes of the Secrets that Homeservers name.
-	secrets *namedwatch.Watches
+	// secrets and configMaps tell of changes of those that Homeservers name.
+	secrets, configMaps *namedwatch.Watches
 	// routes tells of changes of the HTTPRoutes of those that want some; routeless are the Homeservers, by name with their uid,
 	// that are known to have none left.
 	routes    *namedwatch.Watches
@@ -68,13 +64,14 @@ type Controller struct {
 // operator's own, empty if it runs outside of the cluster.
 func Add(m manager.Manager, direct client.WithWatch, events *kubeevent.Recorder, namespace string) error {
 	secrets := namedwatch.New(direct, corev1.SchemeGroupVersion.WithKind("Secret"))
+	configMaps := namedwatch.New(direct, corev1.SchemeGroupVersion.WithKind("ConfigMap"))
 	routes := namedwatch.New(direct, desired.RouteKind)
-	if err := errors.Join(m.Add(secrets), m.Add(routes)); err != nil {
+	if err := errors.Join(m.Add(secrets), m.Add(configMaps), m.Add(routes)); err != nil {
 		return err
 	}
 	c := &Controller{
 		client: m.GetClient(), reader: m.GetAPIReader(), apply: apply.New(m.GetClient(), m.GetAPIReader(), "homeserver"),
-		secrets: secrets, routes: routes, events: events, now: time.Now, random: rand.Reader, namespace: namespace,
+		secrets: secrets, configMaps: configMaps, routes: routes, events: events, now: time.Now, random: rand.Reader, namespace: namespace,
 	}
 	return ctrl.NewControllerManagedBy(m).Named("homeserver").
 		// Also for changes of status: one written from a cache that was behind is looked at again when the cache has it.
@@ -86,6 +83,7 @@ func Add(m manager.Manager, direct client.WithWatch, events *kubeevent.Recorder,
 		Watches(&v1alpha1.WorkerPool{}, handler.EnqueueRequestsFromMapFunc(ofPool)).
 		Watches(&v1alpha1.EventPersisterShard{}, handler.EnqueueRequestsFromMapFunc(ofShard)).
 		WatchesRawSource(secrets.Source()).
+		WatchesRawSource(configMaps.Source()).
 		WatchesRawSource(routes.Source()).
 		Complete(c)
 }
@@ -96,6 +94,7 @@ func (c *Controller) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if err := c.client.Get(ctx, req.NamespacedName, &hs); err != nil {
 		if apierrors.IsNotFound(err) {
 			c.secrets.Follow(req.NamespacedName)
+			c.configMaps.Follow(req.NamespacedName)
 			c.routes.Follow(req.NamespacedName)
 			c.routeless.Delete(req.NamespacedName)
 		}
@@ -116,18 +115,13 @@ func (c *Controller) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	c.secrets.Follow(req.NamespacedName, seen.readable()...)
+	c.secrets.Follow(req.NamespacedName, seen.readable(false)...)
+	c.configMaps.Follow(req.NamespacedName, seen.readable(true)...)
 	decided := c.decide(&hs, seen)
 	if paused {
 		decided.migration, decided.contract = decided.migration.WhilePaused(), decided.contract.WhilePaused()
 	} else {
-		if err := c.applyServices(ctx, &hs, d, owner); err != nil {
-			return ctrl.Result{}, err
-		}
-		if err := c.applyNetworkPolicy(ctx, &hs, d, owner); err != nil {
-			return ctrl.Result{}, err
-		}
-		if err := c.applyMigration(ctx, &hs, d, owner, seen, decided); err != nil {
+		if decided.stuck, err = c.makeAll(ctx, &hs, d, owner, seen, decided); err != nil {
 			return ctrl.Result{}, err
 		}
 	}
@@ -139,8 +133,8 @@ func (c *Controller) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		failed = errors.Join(noIngress, noRoute)
 	}
 	after := cmp.Or(decided.migration.After, decided.contract.After) // one after the other
-	if decided.blind() && (after == 0 || after > blindRetry) {
-		after = blindRetry
+	if decided.blind() && (after == 0 || after > apply.BlindRetry) {
+		after = apply.BlindRetry
 	}
 	return apply.Settle(ctrl.Result{RequeueAfter: after}, errors.Join(failed, c.writeStatus(ctx, &hs, seen, decided)))
 }

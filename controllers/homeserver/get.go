@@ -4,12 +4,10 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"slices"
 	"strconv"
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -37,7 +35,7 @@ type seen struct {
 
 func (c *Controller) look(ctx context.Context, hs *v1alpha1.Homeserver, d desired.Homeserver) (*seen, error) {
 	s := &seen{}
-	if err := c.lookAtSecrets(ctx, d, s); err != nil {
+	if err := c.lookAtSecrets(ctx, hs, d, s); err != nil {
 		return nil, err
 	}
 	if err := c.lookAtJobs(ctx, hs, d, s); err != nil {
@@ -80,47 +78,6 @@ func replicas(p v1alpha1.WorkerPool) int32 {
 		return 1
 	}
 	return *p.Spec.Replicas
-}
-
-// readable are the names of the Secrets that the spec names and the operator may read.
-func (s *seen) readable() []string {
-	var names []string
-	for _, k := range s.keys {
-		if !k.Denied && !slices.Contains(names, k.Secret) {
-			names = append(names, k.Secret)
-		}
-	}
-	return names
-}
-
-// lookAtSecrets reads the keys that the spec names, each Secret once.
-func (c *Controller) lookAtSecrets(ctx context.Context, d desired.Homeserver, s *seen) error {
-	read, denied := map[string]*corev1.Secret{}, map[string]bool{}
-	var contents [][]byte
-	for _, k := range d.References() {
-		if _, known := read[k.Secret]; !known {
-			var secret corev1.Secret
-			err := c.reader.Get(ctx, client.ObjectKey{Namespace: d.Namespace, Name: k.Secret}, &secret)
-			switch {
-			case err == nil:
-				read[k.Secret] = &secret
-			case apierrors.IsNotFound(err), apierrors.IsForbidden(err):
-				read[k.Secret], denied[k.Secret] = nil, apierrors.IsForbidden(err)
-			default:
-				return fmt.Errorf("read the Secret %s: %w", k.Secret, err)
-			}
-		}
-		key := plan.SecretKey{Field: k.Field, Secret: k.Secret, Key: k.Key.Key, Denied: denied[k.Secret]}
-		if secret := read[k.Secret]; secret != nil {
-			key.SecretFound, key.Content = true, secret.Data[k.Key.Key]
-		}
-		s.keys = append(s.keys, key)
-		contents = append(contents, key.Content)
-	}
-	if plan.Secrets(s.keys).Is() {
-		s.inputs, s.podInputs = d.InputsOf(contents)
-	}
-	return nil
 }
 
 // contracted says whether there is nothing older left in the database for workers of older images.

@@ -5,7 +5,6 @@ import (
 	"errors"
 
 	networkingv1 "k8s.io/api/networking/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/myelin-hs/myelin/api/v1alpha1"
 	"github.com/myelin-hs/myelin/controllers/apply"
@@ -27,17 +26,11 @@ func (c *Controller) applyIngress(ctx context.Context, hs *v1alpha1.Homeserver, 
 	switch {
 	case err == nil:
 	case errors.Is(err, apply.ErrNameTaken):
-		v = plan.NameTaken("Homeserver", hs.Name)
-	case refused(err):
+		v = plan.NameTaken("Homeserver", err.Error())
+	case apply.Refused(err):
 		v = plan.IngressRefused(err.Error())
 	default:
 		return nil, err
 	}
 	return &v, nil
-}
-
-// refused says whether the API server, or an admission webhook that it asks, finds fault with what is to be made, rather than
-// that something failed.
-func refused(err error) bool {
-	return apierrors.IsInvalid(err) || apierrors.IsBadRequest(err) || apierrors.IsForbidden(err)
 }

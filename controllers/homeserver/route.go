@@ -42,8 +42,8 @@ func (c *Controller) applyRoutes(ctx context.Context, hs *v1alpha1.Homeserver, d
 	case absent(err):
 		v = plan.GatewayAPIMissing()
 	case errors.Is(err, apply.ErrNameTaken):
-		v = plan.NameTaken("Homeserver", hs.Name)
-	case refused(err):
+		v = plan.NameTaken("Homeserver", err.Error())
+	case apply.Refused(err):
 		v = plan.RouteRefused(err.Error())
 	default:
 		return nil, err

@@ -25,12 +25,19 @@ func (c *Controller) createSecrets(ctx context.Context, hs *v1alpha1.Homeserver,
 			return err
 		}
 	}
-	if hs.Spec.SigningKeySecretRef == nil {
+	if makesSigningKey(hs) {
 		return c.createSecret(ctx, d.Namespace, d.SigningKey.Secret, desired.SigningSeedLength, func(random []byte) *corev1.Secret {
 			return desired.SigningKey(d, random)
 		})
 	}
 	return nil
+}
+
+// makesSigningKey says whether the operator is to make a key where there is none. Not for a homeserver that has run: another key
+// would make it a stranger to other servers, its workers would not start with it, and the file in those that run, which may be
+// the last copy of the old one, would be overwritten.
+func makesSigningKey(hs *v1alpha1.Homeserver) bool {
+	return hs.Spec.SigningKeySecretRef == nil && hs.Status.Database == nil
 }
 
 func (c *Controller) createSecret(ctx context.Context, namespace, name string, length int, build func([]byte) *corev1.Secret) error {

@@ -18,11 +18,12 @@ type decision struct {
 	migration        plan.MigrationDecision
 	contract         plan.ContractDecision
 	ingress, route   *plan.Verdict // nil: none is asked for, or nothing is known of it
+	stuck            *plan.Verdict // nil: all was made that every homeserver needs
 }
 
 // blind says whether something may heal that no watch tells of.
 func (d decision) blind() bool {
-	return d.secrets.Reason == v1alpha1.ReasonSecretForbidden || d.ingress != nil && !d.ingress.Is() ||
+	return d.secrets.Reason == v1alpha1.ReasonSecretForbidden || d.stuck != nil || d.ingress != nil && !d.ingress.Is() ||
 		d.route != nil && d.route.Status == metav1.ConditionFalse && d.route.Reason != v1alpha1.ReasonRouteNotAccepted
 }
 
@@ -75,7 +76,7 @@ func (c *Controller) writeStatus(ctx context.Context, hs *v1alpha1.Homeserver, s
 		Secrets: d.secrets, Database: d.migration.Ready, Workers: d.workers, Shards: shards,
 		Recorded: before.Status.Database != nil,
 		AllReady: status.Workers.Ready >= status.Workers.Desired,
-		URL:      status.URL,
+		URL:      status.URL, Stuck: d.stuck,
 	})
 	plan.SetProgress(&status.Conditions, ready, reconciling, stalled, hs.Generation)
 	plan.SetPaused(&status.Conditions, paused(hs), hs.Generation)

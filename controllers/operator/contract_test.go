@@ -81,22 +81,7 @@ func TestAnUpgradeByOperatorsThatAreKilledAfterEachWrite(t *testing.T) {
 	s.stop()
 	s.setImage(nextImage)
 	made := map[string]bool{}
-	lives := 0
-	for s.contracted() != nextImage {
-		lives++
-		require.Less(t, lives, 100, "it gets nowhere")
-		dead := s.startDying(func(resource string) bool { return resource != "events" })
-		s.eventually(func() string {
-			select {
-			case <-dead:
-				return ""
-			default:
-			}
-			s.upgrade(made)
-			return "the operator lives on without a write"
-		})
-		s.upgrade(made)
-	}
+	lives := s.byDying(anything, func() bool { return s.contracted() == nextImage }, func() { s.upgrade(made) })
 	require.Greater(t, lives, 5, "two Jobs, two Deployments, and what the status says")
 	s.start()
 	for _, pool := range []string{"demo-persister", "a-gateway"} {

@@ -51,6 +51,28 @@ func resource(path string) string {
 	return parts[1]
 }
 
+// byDying has operators that are killed after their first write that counts, one after the other, get things done, and returns
+// how many it took. world is what all others do about what was written.
+func (s *space) byDying(counts func(resource string) bool, done func() bool, world func()) (lives int) {
+	s.t.Helper()
+	for !done() {
+		lives++
+		require.Less(s.t, lives, 100, "it gets nowhere")
+		dead := s.startDying(counts)
+		s.eventually(func() string {
+			select {
+			case <-dead:
+				return ""
+			default:
+			}
+			world()
+			return "the operator lives on without a write"
+		})
+		world()
+	}
+	return lives
+}
+
 // startDying runs an operator that is killed after its first write that counts. dead is closed when it has ended.
 func (s *space) startDying(counts func(resource string) bool) (dead chan struct{}) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(s.t.Context()))
@@ -75,22 +97,10 @@ func TestScaleDownByOperatorsThatAreKilledAfterEachWrite(t *testing.T) {
 	s := persisters(t, 3)
 	s.stop()
 	s.scale("demo-persister", 1)
-	lives := 0
-	for *s.deployment("demo-persister").Spec.Replicas > 1 {
-		lives++
-		require.Less(t, lives, 20, "it gets nowhere")
-		dead := s.startDying(func(resource string) bool { return resource == "pods" || resource == "deployments" })
-		s.eventually(func() string {
-			select {
-			case <-dead:
-				return ""
-			default:
-			}
-			s.play("demo-persister")
-			return "the operator lives on without a write"
-		})
-		s.play("demo-persister")
-	}
+	lives := s.byDying(
+		func(resource string) bool { return resource == "pods" || resource == "deployments" },
+		func() bool { return *s.deployment("demo-persister").Spec.Replicas == 1 },
+		func() { s.play("demo-persister") })
 	require.Greater(t, lives, 4, "mark, make cheap and lower the number of replicas, twice")
 	s.start()
 	s.eventually(func() string {

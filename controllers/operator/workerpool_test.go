@@ -195,6 +195,33 @@ func TestForeignDeploymentIsLeftAlone(t *testing.T) {
 	s.finish(s.running(), result("Migrated", "", "db-1"))
 	s.poolCondition("demo-persister", v1alpha1.ConditionStalled, "True", v1alpha1.ReasonNameTaken)
 	require.Equal(t, foreign.ResourceVersion, s.deployment("demo-persister").ResourceVersion)
+	require.NoError(t, cluster.Delete(t.Context(), foreign)) // nobody tells the operator
+	s.allReady("demo-persister", 1)
+}
+
+// A Deployment that nobody controls, and that the operator did not make, is somebody's all the same.
+func TestDeploymentMadeByHandIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	s := newSpace(t)
+	s.demo()
+	s.create(object(t, poolYAML, "{}"))
+	s.start()
+	job := s.running()
+	pods := map[string]string{"app.kubernetes.io/name": "myelin", "myelin.dev/homeserver": "demo", "myelin.dev/pool": "demo-persister"}
+	byHand := &appsv1.Deployment{
+		ObjectMeta: metav1.ObjectMeta{Name: "demo-persister"},
+		Spec: appsv1.DeploymentSpec{
+			Selector: &metav1.LabelSelector{MatchLabels: pods},
+			Template: corev1.PodTemplateSpec{
+				ObjectMeta: metav1.ObjectMeta{Labels: pods},
+				Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "c", Image: "i"}}},
+			},
+		},
+	}
+	s.create(byHand)
+	s.finish(job, result("Migrated", "", "db-1"))
+	s.poolCondition("demo-persister", v1alpha1.ConditionStalled, "True", v1alpha1.ReasonNameTaken)
+	require.Equal(t, byHand.ResourceVersion, s.deployment("demo-persister").ResourceVersion)
 }
 
 // What only the API server finds wrong with the Deployment is said in the status, and heals with the next change.

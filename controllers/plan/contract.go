@@ -54,7 +54,7 @@ func Contract(in ContractSeen) ContractDecision {
 		why = a.Result.Message
 	}
 	d := ContractDecision{Failed: fmt.Sprintf("attempt %d failed; wait, or look at the logs of the Job's pod: %s", a.Number, why)}
-	if wait := a.FinishedAt.Add(backoff(a.Number)).Sub(in.Now); wait > 0 && !a.Outdated {
+	if wait := a.wait(in.Now); wait > 0 {
 		d.After = wait
 		return d
 	}

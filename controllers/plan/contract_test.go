@@ -39,6 +39,8 @@ func TestContract(t *testing.T) {
 		"older workers just now": {func(s *plan.ContractSeen) { s.Newest = ended(1, time.Second, false, older) }, plan.ContractDecision{After: 9 * time.Second}, "an older version live"},
 		"older workers a while ago": {func(s *plan.ContractSeen) { s.Newest = ended(1, 10*time.Second, false, older) },
 			plan.ContractDecision{Start: 2, After: 5 * time.Second}, "an older version live"},
+		"by a clock that is ahead": {func(s *plan.ContractSeen) { s.Newest = ended(1, -time.Hour, false, older) },
+			plan.ContractDecision{Start: 2, After: 5 * time.Second}, "an older version live"},
 		"pod is gone": {func(s *plan.ContractSeen) { s.Newest = ended(1, 0, false, nil) }, plan.ContractDecision{After: 10 * time.Second}, "is gone"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -92,6 +92,13 @@ type HomeserverSeen struct {
 	// AllReady: every pool has all its workers.
 	AllReady bool
 	URL      string
+	// Stuck says what cannot be made that the homeserver needs; nil: nothing.
+	Stuck *Verdict
+}
+
+// ObjectRefused is the verdict for a Homeserver for which the API server, or what it asks, does not accept what it needs.
+func ObjectRefused(why string) Verdict {
+	return no(v1alpha1.ReasonObjectRefused, "The API server refuses what the Homeserver needs; mend the spec, or the namespace's quotas and policies: "+sentence(why))
 }
 
 // Homeserver sums up.
@@ -105,7 +112,12 @@ func Homeserver(in HomeserverSeen) (ready Verdict, reconciling, stalled *Verdict
 		ready = Verdict{metav1.ConditionFalse, v.Reason, v.Message}
 		break
 	}
+	if in.Stuck != nil && !ready.Is() {
+		ready = *in.Stuck
+	}
 	switch {
+	case in.Stuck != nil:
+		stalled = in.Stuck
 	case in.Secrets.Status == metav1.ConditionFalse:
 		stalled = &in.Secrets
 	case in.Database.Status == metav1.ConditionFalse:

@@ -84,7 +84,12 @@ func TestHomeserver(t *testing.T) {
 		"role missing":    {func(h *plan.HomeserverSeen) { h.Workers = verdict("False", "RoleMissing") }, "RoleMissing", "", "RoleMissing"},
 		"workers down":    {func(h *plan.HomeserverSeen) { h.Workers = verdict("False", "WorkersNotReady") }, "WorkersNotReady", "WorkersNotReady", ""},
 		"shards open":     {func(h *plan.HomeserverSeen) { h.Shards = verdict("False", "ShardsUnclaimed") }, "ShardsUnclaimed", "ShardsUnclaimed", ""},
-		"some not ready":  {func(h *plan.HomeserverSeen) { h.AllReady = false }, "Ready", "ReplicasNotReady", ""},
+		"stuck": {func(h *plan.HomeserverSeen) {
+			h.Stuck, h.Database = &plan.Verdict{Status: "False", Reason: "NameTaken"}, verdict("Unknown", "MigrationRunning")
+			h.Recorded = false
+		}, "NameTaken", "", "NameTaken"},
+		"stuck, and serving": {func(h *plan.HomeserverSeen) { h.Stuck = &plan.Verdict{Status: "False", Reason: "NameTaken"} }, "Ready", "", "NameTaken"},
+		"some not ready":     {func(h *plan.HomeserverSeen) { h.AllReady = false }, "Ready", "ReplicasNotReady", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

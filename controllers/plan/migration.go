@@ -18,6 +18,8 @@ const (
 	retryMost  = 5 * time.Minute
 	// watchRunning is how often a running Job is looked at: a pod that cannot start changes nothing that is watched.
 	watchRunning = 5 * time.Second
+	// clockSlack is how far the operator's clock may be behind those of others, for what it waits by them.
+	clockSlack = time.Minute
 )
 
 // A Result is the line that `worker migrate` leaves behind.
@@ -130,7 +132,7 @@ func Migration(in MigrationSeen) MigrationDecision {
 		r = Result{Reason: v1alpha1.ReasonMigrationFailed, Message: "The migration Job failed after it had reported success."}
 	}
 	decision := MigrationDecision{Ready: no(r.Reason, advice(r))}
-	if wait := a.FinishedAt.Add(backoff(a.Number)).Sub(in.Now); wait > 0 && !a.Outdated {
+	if wait := a.wait(in.Now); wait > 0 {
 		decision.After = wait
 		return decision
 	}
@@ -140,6 +142,17 @@ func Migration(in MigrationSeen) MigrationDecision {
 
 func migrated(version int32) Verdict {
 	return yes(v1alpha1.ReasonMigrated, fmt.Sprintf("The database is this homeserver's, at schema version %d.", version))
+}
+
+// wait is how long the next attempt is to be waited for after this one failed; 0: it is due. When it failed was told by the
+// clock of another machine: if by the operator's it is to be in more than clockSlack, nothing is waited for.
+func (a *Attempt) wait(now time.Time) time.Duration {
+	most := backoff(a.Number)
+	left := a.FinishedAt.Add(most).Sub(now)
+	if a.Outdated || left < 0 || left > most+clockSlack {
+		return 0
+	}
+	return left
 }
 
 func backoff(attempt int) time.Duration {

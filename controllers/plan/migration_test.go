@@ -45,6 +45,8 @@ func TestMigration(t *testing.T) {
 		"failed a while ago": {newest: ended(1, 10*time.Second, false, bad), start: 2, status: "False", reason: "DatabaseUnreachable", after: 5 * time.Second},
 		"failed twice":       {newest: ended(2, 10*time.Second, false, bad), status: "False", reason: "DatabaseUnreachable", after: 10 * time.Second},
 		"failed often":       {newest: ended(90, 0, false, bad), status: "False", reason: "DatabaseUnreachable", after: 5 * time.Minute},
+		"fails in a moment":  {newest: ended(1, -2*time.Second, false, bad), status: "False", reason: "DatabaseUnreachable", after: 12 * time.Second},
+		"fails in an hour":   {newest: ended(1, -time.Hour, false, bad), start: 2, status: "False", reason: "DatabaseUnreachable", after: 5 * time.Second},
 		"pod is gone":        {newest: ended(1, 0, true, nil), status: "False", reason: "MigrationFailed", after: 10 * time.Second},
 		"failed, says good":  {newest: ended(1, 0, false, good), status: "False", reason: "MigrationFailed", after: 10 * time.Second},
 	} {

@@ -96,12 +96,12 @@ func PoolReady(desired int32, waiting *Verdict, d *DeploymentSeen, scaling strin
 	return ready, reconciling, nil
 }
 
-// Refused is the verdict for a pool whose Deployment the API server finds invalid.
+// Refused is the verdict for a pool whose Deployment the API server, or what it asks, does not accept.
 func Refused(why string) Verdict {
-	return no(v1alpha1.ReasonDeploymentRefused, "The API server refuses the pool's Deployment; mend the spec: "+sentence(why))
+	return no(v1alpha1.ReasonDeploymentRefused, "The API server refuses the pool's Deployment; mend the spec, or the namespace's quotas and policies: "+sentence(why))
 }
 
-// NameTaken is the verdict for an object whose name another controller's object has.
-func NameTaken(kind, name string) Verdict {
-	return no(v1alpha1.ReasonNameTaken, fmt.Sprintf("An object named %q that this %s would have to make belongs to something else: choose another name.", name, kind))
+// NameTaken is the verdict for an object of this kind that would have to make what somebody else has by the same name.
+func NameTaken(kind, why string) Verdict {
+	return no(v1alpha1.ReasonNameTaken, fmt.Sprintf("The operator leaves alone what is not its own; choose another name for the %s, or remove what has the name: %s", kind, sentence(why)))
 }

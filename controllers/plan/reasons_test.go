@@ -49,7 +49,7 @@ func verdicts() []plan.Verdict {
 			}
 		}
 	}
-	for _, keys := range [][]plan.SecretKey{{{Field: "f", Secret: "s"}}, {{Field: "f", Secret: "s", Denied: true}}, {{Field: "f", Secret: "s", SecretFound: true}}, nil} {
+	for _, keys := range [][]plan.SecretKey{{{Field: "f", Secret: "s"}}, {{Field: "f", Secret: "s", Lost: true}}, {{Field: "f", Secret: "s", Denied: true}}, {{Field: "f", Secret: "s", InConfigMap: true}}, {{Field: "f", Secret: "s", SecretFound: true}}, nil} {
 		v := plan.Secrets(keys)
 		add(&v)
 	}
@@ -129,7 +129,8 @@ func verdicts() []plan.Verdict {
 	} {
 		add(&v)
 	}
-	for _, v := range []plan.Verdict{plan.Paused("Homeserver demo"), plan.Refused("spec.x: bad"), plan.NameTaken("WorkerPool", "p")} {
+	for _, v := range []plan.Verdict{plan.Paused("Homeserver demo"), plan.Refused("spec.x: bad"), plan.NameTaken("WorkerPool", "apply Deployment p: taken"),
+		plan.ObjectRefused("exceeded quota")} {
 		add(&v)
 	}
 	return all

@@ -7,7 +7,6 @@ import (
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -33,8 +32,8 @@ func (c *Controller) autoscale(ctx context.Context, wp *v1alpha1.WorkerPool) (*p
 	case err == nil:
 		v = plan.Autoscaling(conditionsOf(hpa))
 	case errors.Is(err, apply.ErrNameTaken):
-		v = plan.NameTaken("WorkerPool", wp.Name)
-	case apierrors.IsInvalid(err):
+		v = plan.NameTaken("WorkerPool", err.Error())
+	case apply.Refused(err):
 		v = plan.AutoscalerRefused(err.Error())
 	default:
 		return nil, err

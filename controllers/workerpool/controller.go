@@ -112,18 +112,24 @@ func (c *Controller) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 			return ctrl.Result{}, errors.Join(err, failed)
 		}
 	}
-	var stuck *plan.Verdict // until somebody changes something
+	var stuck *plan.Verdict // until somebody changes something, which may be nothing that is watched
 	switch {
 	case errors.Is(err, apply.ErrNameTaken):
-		v := plan.NameTaken("WorkerPool", wp.Name)
+		v := plan.NameTaken("WorkerPool", err.Error())
 		stuck = &v
-	case apierrors.IsInvalid(err):
+	case apply.Refused(err):
 		v := plan.Refused(err.Error())
 		stuck = &v
 	case err != nil:
 		return ctrl.Result{}, err
 	}
-	return apply.Settle(ctrl.Result{RequeueAfter: scaling.After}, c.writeStatus(ctx, &wp, s, waiting, stuck, autoscaling, scaling.Why))
+	after := scaling.After
+	blind := stuck != nil || autoscaling != nil &&
+		(autoscaling.Reason == v1alpha1.ReasonNameTaken || autoscaling.Reason == v1alpha1.ReasonAutoscalerRefused)
+	if blind && after == 0 {
+		after = apply.BlindRetry
+	}
+	return apply.Settle(ctrl.Result{RequeueAfter: after}, c.writeStatus(ctx, &wp, s, waiting, stuck, autoscaling, scaling.Why))
 }
 
 func (c *Controller) ofHomeserver(ctx context.Context, o client.Object) []ctrl.Request {

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/myelin-hs/myelin/pkg/admin"
+	"github.com/myelin-hs/myelin/pkg/telemetry"
 )
 
 // Main runs the command line and returns the exit code.
@@ -70,6 +71,7 @@ func (s *session) root() *cobra.Command {
 		Short: "Look at and steer a Myelin homeserver",
 		Long: "Look at and steer a Myelin homeserver, by asking one of its workers.\n\nExit codes: 0 done; 1 failed; 2 the command line makes no " +
 			"sense; 3 no worker could be reached; 4 the workers refused.",
+		Version:       telemetry.Version,
 		SilenceErrors: true, SilenceUsage: true,
 		Annotations: map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl myelin"},
 		Args: func(cmd *cobra.Command, args []string) error {

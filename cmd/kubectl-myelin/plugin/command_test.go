@@ -11,9 +11,12 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/myelin-hs/myelin/api/v1alpha1"
 	"github.com/myelin-hs/myelin/pkg/admin"
 	"github.com/myelin-hs/myelin/pkg/lag"
+	"github.com/myelin-hs/myelin/pkg/telemetry"
 )
 
 // workers is an admin API with two persisters.
@@ -196,6 +199,13 @@ func TestDrainWaitsUntilNothingIsOwned(t *testing.T) {
 	require.Equal(t, "worker 2 (p-0) is draining and owns 0 shards\n", out)
 }
 
+func TestVersion(t *testing.T) {
+	t.Parallel()
+	code, out, errs := command(t, nil, "--version")
+	require.Zero(t, code, errs)
+	require.Equal(t, "kubectl myelin version "+telemetry.Version+"\n", out)
+}
+
 func TestParseRunsNothing(t *testing.T) {
 	t.Parallel()
 	require.NoError(t, Parse([]string{"failover", "demo-07", "--to", "p-1", "-n", "chat", "-o", "yaml"}))
@@ -223,6 +233,7 @@ func TestExitCodes(t *testing.T) {
 		"cordon nobody":    {&workers{}, []string{"cordon", "p-9"}, exitRefused, "p-9"},
 		"not even in time": {&workers{}, []string{"rebalance", "--wait=300ms"}, exitFailed, "1 are moving"},
 		"no time at all":   {&workers{}, []string{"rebalance", "--wait=-1s"}, exitUsage, "--wait"},
+		"drain in no time": {&workers{}, []string{"drain", "p-0", "--wait=-1s"}, exitUsage, "--wait"},
 		"no shard":         {&workers{}, []string{"failover"}, exitUsage, "arg"},
 		"not a shard":      {&workers{}, []string{"failover", "left"}, exitUsage, "left"},
 		"unknown shard":    {&workers{}, []string{"failover", "64"}, exitRefused, "no shard 64"},
@@ -239,4 +250,15 @@ func TestExitCodes(t *testing.T) {
 			require.Contains(t, errs, test.says)
 		})
 	}
+}
+
+// Where no worker can be asked, what the operator knows of it is told.
+func TestNoReadyWorkerIsExplained(t *testing.T) {
+	t.Parallel()
+	hs := &v1alpha1.Homeserver{ObjectMeta: metav1.ObjectMeta{Name: "demo"}}
+	require.Equal(t, "the Homeserver demo has no ready worker", noReadyWorker(hs))
+	hs.Status.Conditions = []metav1.Condition{{Type: "Ready", Status: "True", Reason: "Ready", Message: "It serves."}}
+	require.Equal(t, "the Homeserver demo has no ready worker", noReadyWorker(hs))
+	hs.Status.Conditions[0] = metav1.Condition{Type: "Ready", Status: "False", Reason: "SecretMissing", Message: "Create it."}
+	require.Equal(t, "the Homeserver demo has no ready worker: SecretMissing: Create it.", noReadyWorker(hs))
 }

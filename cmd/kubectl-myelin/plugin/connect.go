@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -143,9 +144,18 @@ func readyWorkers(ctx context.Context, core kubernetes.Interface, hs *v1alpha1.H
 		}
 	}
 	if len(ready) == 0 {
-		return nil, unreachableError(fmt.Errorf("the Homeserver %s has no ready worker", hs.Name))
+		return nil, unreachableError(errors.New(noReadyWorker(hs)))
 	}
 	return ready, nil
+}
+
+// noReadyWorker says so, and why, as far as the operator knows.
+func noReadyWorker(hs *v1alpha1.Homeserver) string {
+	text := fmt.Sprintf("the Homeserver %s has no ready worker", hs.Name)
+	if c := meta.FindStatusCondition(hs.Status.Conditions, v1alpha1.ConditionReady); c != nil && c.Status != metav1.ConditionTrue {
+		text += fmt.Sprintf(": %s: %s", c.Reason, c.Message)
+	}
+	return text
 }
 
 // forward forwards a free local port to the pod's, until stop is called or ctx ends.

@@ -2,6 +2,7 @@ package plugin
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -22,6 +23,9 @@ func drainCommand(s *session) *cobra.Command {
 		Example: "  kubectl myelin drain demo-persister-6d5f-x2x9z",
 		Args:    exactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if wait < 0 {
+				return usageError(errors.New("--wait must not be negative"))
+			}
 			return s.with(cmd.Context(), func(client api, status admin.Status) error {
 				w, err := findWorker(args[0], status)
 				if err != nil {

@@ -90,7 +90,8 @@ func leakyCluster(t *testing.T) cluster {
 			"kind": "Secret", "apiVersion": "v1", "metadata": object{"name": "demo-internal"}, "data": object{"credential": base64.StdEncoding.EncodeToString([]byte(leakCredential))},
 		},
 		"/apis/myelin.dev/v1alpha1/namespaces/chat/homeservers": list("myelin.dev/v1alpha1", "Homeserver",
-			object{"metadata": metadata("demo"), "spec": object{"serverName": "example.org", "postgres": object{"secretRef": object{"name": "myelin-postgres"}}},
+			object{"metadata": metadata("demo"), "spec": object{"serverName": "example.org", "postgres": object{"secretRef": object{"name": "myelin-postgres"}},
+				"ingress": object{"host": "chat.example.org", "annotations": object{"example.org/auth-key": leakEnv, "example.org/snippet": "x-key leak-header"}}},
 				"status": object{"conditions": []object{{"type": "Ready", "message": "cannot connect to " + uri}}}},
 			object{"metadata": metadata("other"), "spec": object{"serverName": "leak-other-homeserver"}}),
 		"/apis/myelin.dev/v1alpha1/namespaces/chat/workerpools": list("myelin.dev/v1alpha1", "WorkerPool",
@@ -102,6 +103,8 @@ func leakyCluster(t *testing.T) cluster {
 			object{"metadata": metadata("demo-p-0"), "spec": podSpec, "status": object{"phase": "Running", "podIP": leakIP,
 				"containerStatuses": []object{{"name": "worker", "restartCount": 1}}}}),
 		"/api/v1/namespaces/chat/services": list("v1", "Service"),
+		"/apis/networking.k8s.io/v1/namespaces/chat/ingresses": list("networking.k8s.io/v1", "Ingress",
+			object{"metadata": metadata("demo"), "spec": object{"rules": []object{{"host": "chat.example.org"}}}}),
 		"/api/v1/namespaces/chat/events": list("v1", "Event",
 			object{"metadata": metadata("e1"), "involvedObject": object{"name": "demo-p-0"}, "reason": "Unhealthy", "message": "Get http://" + leakIP + ":8091/ready refused"},
 			object{"metadata": metadata("e2"), "involvedObject": object{"name": "another"}, "message": "leak of another's event"}),
@@ -197,6 +200,7 @@ func TestAReportHasWhatSupportAsksFor(t *testing.T) {
 		"metrics/demo-p-0.txt":                "myelin_lease_shards_held 64",
 		"errors.txt":                          "replicasets",
 		"resources/services.yaml":             "[]",
+		"resources/ingresses.yaml":            "host: chat.example.org",
 		"resources/eventpersistershards.yaml": "[]",
 	} {
 		require.Contains(t, files[file], has, file)

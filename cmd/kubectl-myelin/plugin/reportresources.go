@@ -31,6 +31,8 @@ var reported = []schema.GroupVersionResource{
 	{Version: "v1", Resource: "pods"},
 	{Version: "v1", Resource: "services"},
 	{Group: "policy", Version: "v1", Resource: "poddisruptionbudgets"},
+	{Group: "networking.k8s.io", Version: "v1", Resource: "ingresses"},
+	{Group: "networking.k8s.io", Version: "v1", Resource: "networkpolicies"},
 }
 
 // reportResources adds the homeserver's resources and the Events about them.
@@ -98,7 +100,7 @@ func belongs(x unstructured.Unstructured, homeserver string) bool {
 }
 
 // bare is an object without what others wrote on it: whose fields are whose, annotations that are not ours or Kubernetes'
-// own, and values of environment variables, which may be secrets by mistake.
+// own, those wanted for an Ingress among them, and values of environment variables, which may be secrets by mistake.
 func bare(x unstructured.Unstructured) map[string]any {
 	x = *x.DeepCopy()
 	x.SetManagedFields(nil)
@@ -114,7 +116,8 @@ func bare(x unstructured.Unstructured) map[string]any {
 	return x.Object
 }
 
-// hideEnvironment takes the values out of every list called env, and annotations and owners of fields out of pod templates.
+// hideEnvironment takes the values out of every list called env and of an Ingress's annotations, and annotations and owners of
+// fields out of pod templates.
 func hideEnvironment(v any) {
 	switch v := v.(type) {
 	case map[string]any:
@@ -125,6 +128,11 @@ func hideEnvironment(v any) {
 					if variable, ok := one.(map[string]any); ok && variable["value"] != nil {
 						variable["value"] = redact.Gone
 					}
+				}
+			}
+			if wanted, ok := x.(map[string]any); ok && key == "annotations" && v["host"] != nil { // spec.ingress
+				for name := range wanted {
+					wanted[name] = redact.Gone
 				}
 			}
 			if key == "template" {
