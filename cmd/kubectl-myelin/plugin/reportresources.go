@@ -33,6 +33,7 @@ var reported = []schema.GroupVersionResource{
 	{Group: "policy", Version: "v1", Resource: "poddisruptionbudgets"},
 	{Group: "networking.k8s.io", Version: "v1", Resource: "ingresses"},
 	{Group: "networking.k8s.io", Version: "v1", Resource: "networkpolicies"},
+	{Group: "autoscaling", Version: "v2", Resource: "horizontalpodautoscalers"},
 }
 
 // reportResources adds the homeserver's resources and the Events about them.
