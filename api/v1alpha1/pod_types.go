@@ -45,6 +45,7 @@ type ResourceAmounts struct {
 
 // LabelValue is the value of a node's label.
 // +kubebuilder:validation:MaxLength=63
+// +kubebuilder:validation:XValidation:rule="self.matches('^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$')",message="must be a label's value: letters, digits, -, _ and ., with a letter or a digit at both ends"
 type LabelValue string
 
 // TaintEffect is what a taint does to pods that do not tolerate it.
@@ -60,6 +61,7 @@ type Toleration struct {
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=316
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$')",message="key must be a taint's: letters, digits, -, _ and ., after a DNS name and a slash or not"
 	Key string `json:"key,omitempty"`
 	// operator is Equal, which compares the taint's value, or Exists, which takes any.
 	// +optional
@@ -69,6 +71,7 @@ type Toleration struct {
 	// value of the taint, for Equal.
 	// +optional
 	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$')",message="value must be a taint's: letters, digits, -, _ and ., with a letter or a digit at both ends"
 	Value string `json:"value,omitempty"`
 	// effect of the taint. All effects when left out.
 	// +optional
@@ -85,6 +88,7 @@ type TopologySpread struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=316
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$')",message="topologyKey must be a label's key: letters, digits, -, _ and ., after a DNS name and a slash or not"
 	TopologyKey string `json:"topologyKey"`
 	// maxSkew is how many more workers one value may have than another.
 	// +optional

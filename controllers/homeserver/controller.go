@@ -133,6 +133,9 @@ func (c *Controller) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		failed = errors.Join(noIngress, noRoute)
 	}
 	after := cmp.Or(decided.migration.After, decided.contract.After) // one after the other
+	if decided.stuck != nil {
+		after = 0 // what was decided has not begun
+	}
 	if decided.blind() && (after == 0 || after > apply.BlindRetry) {
 		after = apply.BlindRetry
 	}

@@ -115,9 +115,9 @@ func parseMetrics(text io.Reader) (Metrics, error) {
 // Requests to the API server so far, watches included.
 func (m Metrics) Requests() float64 { return m["rest_client_requests_total"] }
 
-// Writes to the API server so far.
+// Writes to the API server so far, but for what it found invalid, which is tried again.
 func (m Metrics) Writes() float64 {
-	return m.Requests() - m[`rest_client_requests_total{method="GET"}`]
+	return m.Requests() - m[`rest_client_requests_total{method="GET"}`] - m[`rest_client_requests_total{code="422"}`]
 }
 
 // Passes of a controller so far.
