@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"sync"
 	"time"
@@ -63,6 +64,15 @@ type Client struct {
 	UserID   string
 	DeviceID string
 	Token    string
+}
+
+// Transport keeps so many connections while they are idle, and does not hide a failure.
+func Transport(idle int) *http.Transport {
+	return &http.Transport{
+		DialContext:         (&net.Dialer{Timeout: Deadline}).DialContext,
+		MaxIdleConnsPerHost: idle,
+		IdleConnTimeout:     30 * time.Second,
+	}
 }
 
 // StatusError is an answer that is not 2xx.

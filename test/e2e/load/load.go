@@ -5,7 +5,6 @@ package load
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -70,13 +69,7 @@ type voice struct {
 }
 
 // Transport that keeps enough connections, and does not hide a failure.
-func Transport() *http.Transport {
-	return &http.Transport{
-		DialContext:         (&net.Dialer{Timeout: matrix.Deadline}).DialContext,
-		MaxIdleConnsPerHost: 256,
-		IdleConnTimeout:     30 * time.Second,
-	}
-}
+func Transport() *http.Transport { return matrix.Transport(256) }
 
 // New registers users, makes the rooms and lets everybody join. observe, if not nil, is told how long each
 // acknowledged send took.
