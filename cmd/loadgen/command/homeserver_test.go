@@ -15,7 +15,6 @@ import (
 // homeserver is as much of one as a load needs, in memory, and as bad as a test wants it.
 type homeserver struct {
 	mu      sync.Mutex
-	users   int
 	rooms   int
 	events  []stored
 	changed chan struct{} // closed when there is another event
