@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -22,8 +21,10 @@ type Config struct {
 	Size    Size
 	// Account makes the account of this number and name, or takes one that is there.
 	Account func(ctx context.Context, number int, name string) (*matrix.Client, error)
-	Run     string // names this run's users, so that runs do not meet
-	Body    int    // bytes of a message's text, at least
+	// Rooms are rooms that are there, with all users as members; none: as many are made as Size says.
+	Rooms []string
+	Run   string // names this run's users, so that runs do not meet
+	Body  int    // bytes of a message's text, at least
 	// InFlight is how many requests are under way at once at most, Backlog how many more may wait; beyond, they fail.
 	InFlight, Backlog int
 	// Deadline of each request; 0: matrix.Deadline.
@@ -90,7 +91,9 @@ func New(ctx context.Context, cfg Config) (*Load, error) {
 	if err := l.makeUsers(ctx); err != nil {
 		return nil, err
 	}
-	if err := l.makeRooms(ctx); err != nil {
+	if len(cfg.Rooms) > 0 {
+		l.takeRooms()
+	} else if err := l.makeRooms(ctx); err != nil {
 		return nil, err
 	}
 	if cfg.Profile.has(Sync) {
@@ -129,6 +132,14 @@ func (l *Load) makeUsers(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// takeRooms takes rooms that are there.
+func (l *Load) takeRooms() {
+	for i, id := range l.cfg.Rooms {
+		l.rooms = append(l.rooms, &room{id: id, members: l.users})
+		l.index[id] = i
+	}
 }
 
 // makeRooms makes room i the one of user i, and lets the users after that one join, and all listeners.
@@ -171,11 +182,13 @@ func (l *Load) makeRooms(ctx context.Context) error {
 	return nil
 }
 
-// Move lets all clients ask another address, through another transport: the homeserver was started again elsewhere.
-func (l *Load) Move(base string, transport http.RoundTripper) {
-	for _, u := range append(append([]*user{}, l.users...), l.listeners...) {
-		u.Base, u.HTTP = base, &http.Client{Transport: transport}
+// Users returns the clients of those who make requests: user i is the first member of room i.
+func (l *Load) Users() []*matrix.Client {
+	all := make([]*matrix.Client, len(l.users))
+	for i, u := range l.users {
+		all[i] = u.Client
 	}
+	return all
 }
 
 // Mix returns which requests are made, and which of the profile's are not served.
