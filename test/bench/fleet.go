@@ -128,10 +128,10 @@ func (f *fleet) kill() {
 // close ends the workers at once.
 func (f *fleet) close() { f.kill(); _ = f.log.Close() }
 
-// engine is how the load generator is set up for all that is compared.
+// engine is how the load generator is set up for all that is compared. Its deadline only ends a hang: what counts is p99.
 func engine(size traffic.Size, profile string, account func(context.Context, int, string) (*matrix.Client, error)) traffic.Config {
 	p, _ := traffic.FindProfile(profile)
-	return traffic.Config{Profile: p, Size: size, Account: account, Run: "bench", Body: 200, InFlight: 512, Backlog: 1000}
+	return traffic.Config{Profile: p, Size: size, Account: account, Run: "bench", Body: 200, InFlight: 512, Backlog: 1000, Deadline: time.Minute}
 }
 
 // prepare makes users and rooms on a fleet that runs.

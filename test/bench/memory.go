@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -51,6 +52,7 @@ func (r *rig) memory(ctx context.Context) (row figures.Row, err error) {
 	if err != nil {
 		return row, err
 	}
+	client.Deadline = time.Minute
 	group, sending := errgroup.WithContext(ctx)
 	group.SetLimit(32)
 	for i, room := range ids {

@@ -55,7 +55,7 @@ func (r *rig) open(ctx context.Context) (err error) {
 	// Durable, as an operator would run it. It does not write all of its buffers, nor vacuum, while
 	// something is measured.
 	r.postgres, err = pgtest.Start(ctx, filepath.Join(r.dir, "postgres"), "synchronous_commit=on", "max_connections=300",
-		"shared_buffers=1GB", "max_wal_size=8GB", "checkpoint_timeout=30min", "autovacuum_naptime=30min", "log_min_messages=fatal")
+		"shared_buffers=1GB", "max_wal_size=4GB", "checkpoint_timeout=30min", "autovacuum_naptime=30min", "log_min_messages=fatal")
 	if err != nil {
 		return fmt.Errorf("start Postgres: %w", err)
 	}

@@ -282,7 +282,7 @@ func (r *rig) send40(ctx context.Context) ([]figures.Row, error) {
 	if err := f.prepare(ctx, traffic.Size{Rooms: 20, Users: 10, Members: 4, Listeners: 2}, "send"); err != nil {
 		return nil, err
 	}
-	result, err := f.play(ctx, traffic.Trial{Rate: 40, Warmup: 2 * time.Second, Length: pick(r, 30*time.Second, time.Second), Patience: 10 * time.Second})
+	result, err := f.play(ctx, traffic.Trial{Rate: 40, Warmup: 2 * time.Second, Length: pick(r, 30*time.Second, time.Second), Patience: time.Minute})
 	if err != nil {
 		return nil, err
 	}

@@ -27,7 +27,7 @@ func TestTheLoadGeneratorFindsNothingWrong(t *testing.T) {
 	} {
 		var out, progress bytes.Buffer
 		args := append([]string{
-			"--base=http://" + gateway.Public, "--profile=" + profile, "--rate=30", "--duration=2s", "--warmup=0s", "--deadline=1m", "--json",
+			"--base=http://" + gateway.Public, "--profile=" + profile, "--rate=30", "--duration=2s", "--warmup=0s", "--deadline=1m", "--patience=1m", "--json",
 		}, size...)
 		code := command.Main(t.Context(), args, &out, &progress)
 		require.Zero(t, code, "%s: %s%s", profile, &out, &progress)

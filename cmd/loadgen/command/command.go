@@ -9,15 +9,11 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"time"
 
 	"github.com/myelin-hs/myelin/cmd/loadgen/matrix"
 	"github.com/myelin-hs/myelin/cmd/loadgen/search"
 	"github.com/myelin-hs/myelin/cmd/loadgen/traffic"
 )
-
-// patience is how long deliveries may stand still at the end before what is missing counts as lost.
-const patience = 10 * time.Second
 
 // Main runs the load generator until it is done or ctx ends, and returns the exit code. Results go to out, and how it gets
 // on to progress.
@@ -95,7 +91,7 @@ func run(ctx context.Context, o Options, progress io.Writer) (r *Report, err err
 
 // play plays one trial, or as many as the search for the greatest rate takes.
 func (o Options) play(ctx context.Context, load *traffic.Load, r *Report, say func(string, ...any)) (err error) {
-	p := traffic.Trial{Rate: o.Rate, Warmup: o.Warmup, Length: o.Duration, Patience: patience}
+	p := traffic.Trial{Rate: o.Rate, Warmup: o.Warmup, Length: o.Duration, Patience: o.Patience}
 	if !o.FindRate {
 		say("%g requests a second for %s", o.Rate, o.Warmup+o.Duration)
 		r.Result, err = load.Play(ctx, p)

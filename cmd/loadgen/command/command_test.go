@@ -17,7 +17,7 @@ import (
 )
 
 // small is a load that takes a moment.
-var small = []string{"--rooms=3", "--users=3", "--members=2", "--rate=200", "--duration=300ms", "--warmup=0s"}
+var small = []string{"--rooms=3", "--users=3", "--members=2", "--rate=200", "--duration=300ms", "--warmup=0s", "--deadline=1m", "--patience=1m"}
 
 func load(t *testing.T, h *homeserver, args ...string) (command.Report, int) {
 	t.Helper()
@@ -96,7 +96,7 @@ func TestWhatIsLostOrRepeatedIsWrong(t *testing.T) {
 	r, code := load(t, &homeserver{twice: func(n int) bool { return n == 20 }})
 	require.Equal(t, 4, code)
 	require.Equal(t, 2, r.Result.Verdict.Repeated.Count, "by both listeners")
-	r, code = load(t, &homeserver{lose: func(n int) bool { return n == 20 }})
+	r, code = load(t, &homeserver{lose: func(n int) bool { return n == 20 }}, "--patience=1s")
 	require.Equal(t, 4, code)
 	require.Equal(t, 1, r.Result.Verdict.Lost.Count)
 }

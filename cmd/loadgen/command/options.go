@@ -25,7 +25,7 @@ type Options struct {
 	Size                   traffic.Size // 0 of a field: the profile's
 	Body                   int
 	InFlight, Backlog      int
-	Deadline               time.Duration
+	Deadline, Patience     time.Duration
 	JSON                   bool
 }
 
@@ -80,6 +80,7 @@ func Parse(args []string, out io.Writer) (Options, error) {
 	flags.IntVar(&o.InFlight, "in-flight", 256, "requests under way at once, at most")
 	flags.IntVar(&o.Backlog, "backlog", 2000, "requests that may wait for that; what is due beyond is not made, and counts as failed")
 	flags.DurationVar(&o.Deadline, "deadline", matrix.Deadline, "what a request may take before it counts as failed")
+	flags.DurationVar(&o.Patience, "patience", 10*time.Second, "how long deliveries may stand still at the end before what is missing counts as lost")
 	flags.BoolVar(&o.JSON, "json", false, "print the results as JSON")
 	err := flags.Parse(args)
 	if errors.Is(err, flag.ErrHelp) {
@@ -137,8 +138,8 @@ func (o *Options) complete() error {
 		return errors.New("--duration must be above 0, --warmup not below")
 	case most*(2*o.Duration+o.Warmup).Seconds() > maxMessages:
 		return fmt.Errorf("%g requests a second for %s are more than the %d that can be judged: lower one of them", most, o.Duration, maxMessages)
-	case o.P99 <= 0 || o.Deadline <= 0:
-		return errors.New("--p99 and --deadline must be above 0")
+	case o.P99 <= 0 || o.Deadline <= 0 || o.Patience <= 0:
+		return errors.New("--p99, --deadline and --patience must be above 0")
 	case o.InFlight < 1 || o.InFlight > maxInFlight || o.Backlog < 0 || o.Backlog > 1_000_000:
 		return fmt.Errorf("--in-flight must be between 1 and %d, --backlog between 0 and 1000000", maxInFlight)
 	case o.Body < 0 || o.Body > 60_000:

@@ -8,11 +8,15 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"time"
 )
+
+// registering is how long making an account may take: passwords are hashed slowly on purpose.
+const registering = time.Minute
 
 // Register makes an account by the registration shared secret and logs its first device in.
 func Register(ctx context.Context, base, secret, localpart string, transport http.RoundTripper, failures *Failures) (*Client, error) {
-	c := &Client{Base: base, HTTP: &http.Client{Transport: transport}, Failures: failures}
+	c := &Client{Base: base, HTTP: &http.Client{Transport: transport}, Failures: failures, Deadline: registering}
 	var nonce struct {
 		Nonce string `json:"nonce"`
 	}
@@ -33,13 +37,13 @@ func Register(ctx context.Context, base, secret, localpart string, transport htt
 	if err != nil {
 		return nil, fmt.Errorf("register %s: %w", localpart, err)
 	}
-	c.UserID, c.DeviceID, c.Token = account.UserID, account.DeviceID, account.AccessToken
+	c.UserID, c.DeviceID, c.Token, c.Deadline = account.UserID, account.DeviceID, account.AccessToken, 0
 	return c, nil
 }
 
 // RegisterOpen makes an account where anybody may, by the stage m.login.dummy, and logs its first device in.
 func RegisterOpen(ctx context.Context, base, localpart string, transport http.RoundTripper, failures *Failures) (*Client, error) {
-	c := &Client{Base: base, HTTP: &http.Client{Transport: transport}, Failures: failures}
+	c := &Client{Base: base, HTTP: &http.Client{Transport: transport}, Failures: failures, Deadline: registering}
 	var account struct {
 		UserID      string `json:"user_id"`
 		DeviceID    string `json:"device_id"`
@@ -60,7 +64,7 @@ func RegisterOpen(ctx context.Context, base, localpart string, transport http.Ro
 	if err != nil {
 		return nil, fmt.Errorf("register %s: %w", localpart, err)
 	}
-	c.UserID, c.DeviceID, c.Token = account.UserID, account.DeviceID, account.AccessToken
+	c.UserID, c.DeviceID, c.Token, c.Deadline = account.UserID, account.DeviceID, account.AccessToken, 0
 	return c, nil
 }
 
