@@ -247,6 +247,9 @@ func (r *rig) greatest(ctx context.Context, load *traffic.Load, last *float64, e
 	if err != nil || ctx.Err() != nil {
 		return 0, firstError(err, ctx.Err())
 	}
+	if !result.Verdict.OK() {
+		return 0, fmt.Errorf("what arrived is not what was sent: %v", result.Verdict.Sentences())
+	}
 	if !found {
 		r.say("no rate keeps p99 below %s: at %.0f/s it is %.1f ms, and %d requests failed", p99, result.Rate, result.Slowest(), result.Failed())
 		return 0, nil

@@ -123,6 +123,9 @@ func TestFindRateConfirmsWhatItFinds(t *testing.T) {
 	r, code = load(t, &homeserver{}, "--find-rate", "--duration=50ms", "--p99=1us")
 	require.Equal(t, 3, code)
 	require.False(t, r.Search.Found)
+	r, code = load(t, &homeserver{twice: func(n int) bool { return n == 5 }}, "--find-rate", "--rate=100", "--max-rate=200", "--duration=100ms", "--p99=1m")
+	require.Equal(t, 4, code, "a server that repeats events keeps no rate")
+	require.Len(t, r.Search.Tries, 1)
 }
 
 func TestAnInterruptedRunGivesItsResults(t *testing.T) {

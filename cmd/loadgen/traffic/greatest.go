@@ -2,6 +2,7 @@ package traffic
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/myelin-hs/myelin/cmd/loadgen/search"
@@ -23,7 +24,8 @@ func (b Bound) Keeps(r Result) bool {
 }
 
 // Greatest looks for the greatest rate that keeps the bound, and returns the trial that confirmed it; found says whether
-// there is one. Without one, or when ctx ends, it returns the last trial.
+// there is one. Without one, or when ctx ends, it returns the last trial; so it does as soon as what arrives is not what was
+// sent, for then no rate counts.
 func (l *Load) Greatest(ctx context.Context, b Bound) (r Result, found bool, err error) {
 	rate, err := search.Greatest(b.Bounds, func(rate float64, confirm bool) (bool, error) {
 		p := b.Trial
@@ -40,10 +42,15 @@ func (l *Load) Greatest(ctx context.Context, b Bound) (r Result, found bool, err
 		if b.Each != nil {
 			b.Each(r, keeps, confirm)
 		}
+		if !r.Verdict.OK() {
+			return false, errWrong
+		}
 		return keeps, ctx.Err()
 	})
-	if ctx.Err() != nil {
+	if ctx.Err() != nil || errors.Is(err, errWrong) {
 		return r, false, nil
 	}
 	return r, rate > 0, err
 }
+
+var errWrong = errors.New("what arrived is not what was sent")
