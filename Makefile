@@ -89,6 +89,18 @@ chaos: ## Break worker processes, Postgres, Redis and the network under load and
 bench-core: ## Measure the room core against its goals; writes artifacts/bench-core.json
 	@go run ./test/benchcore
 
+.PHONY: bench
+bench: ## Measure the homeserver against the floors of Postgres, signing and HTTP; writes artifacts/bench.json (BENCH=--short: only that it works)
+	@go run ./test/bench $(BENCH) speed
+
+.PHONY: bench-idle
+bench-idle: ## Measure what a worker costs that has nothing to do with the traffic; writes artifacts/bench-idle.json
+	@go run ./test/bench $(BENCH) idle
+
+.PHONY: bench-growth
+bench-growth: ## Measure what an event costs as rooms, users, shards and history grow; writes artifacts/bench-growth.json and docs/growth-*.svg
+	@go run ./test/bench $(BENCH) growth
+
 .PHONY: e2e
 e2e: ## The tour on the running demo cluster: scale, kill, move and restart under load; writes artifacts/e2e.json
 	hack/e2e.sh

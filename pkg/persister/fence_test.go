@@ -210,7 +210,7 @@ func TestAnotherDatabaseIsNotWrittenTo(t *testing.T) {
 }
 
 // await polls until the query says true.
-func (d *database) await(t *testing.T, sql string, args ...any) {
+func (d *database) await(t testing.TB, sql string, args ...any) {
 	t.Helper()
 	require.Eventually(t, func() bool {
 		var ok bool

@@ -51,9 +51,14 @@ type database struct {
 	id   string
 }
 
-func newDatabase(t *testing.T) *database {
+func newDatabase(t testing.TB) *database {
 	t.Helper()
-	d := &database{uri: pgtest.New(t)}
+	return databaseAt(t, pgtest.New(t))
+}
+
+func databaseAt(t testing.TB, uri string) *database {
+	t.Helper()
+	d := &database{uri: uri}
 	pool, err := postgres.Open(t.Context(), d.uri, postgres.Options{MaxConns: 8})
 	require.NoError(t, err)
 	t.Cleanup(pool.Close)
@@ -66,13 +71,13 @@ func newDatabase(t *testing.T) *database {
 	return d
 }
 
-func (d *database) exec(t *testing.T, sql string, args ...any) {
+func (d *database) exec(t testing.TB, sql string, args ...any) {
 	t.Helper()
 	_, err := d.pool.Exec(t.Context(), sql, args...)
 	require.NoError(t, err)
 }
 
-func (d *database) count(t *testing.T, sql string, args ...any) int {
+func (d *database) count(t testing.TB, sql string, args ...any) int {
 	t.Helper()
 	var n int
 	require.NoError(t, d.pool.QueryRow(t.Context(), sql, args...).Scan(&n))
@@ -80,7 +85,7 @@ func (d *database) count(t *testing.T, sql string, args ...any) int {
 }
 
 // rows returns a query's single text column.
-func (d *database) rows(t *testing.T, sql string, args ...any) []string {
+func (d *database) rows(t testing.TB, sql string, args ...any) []string {
 	t.Helper()
 	rows, err := d.pool.Query(t.Context(), sql, args...)
 	require.NoError(t, err)
@@ -90,13 +95,13 @@ func (d *database) rows(t *testing.T, sql string, args ...any) []string {
 }
 
 // block makes every block wait within its transaction, after the fence, until release.
-func (d *database) block(t *testing.T) (release func()) {
+func (d *database) block(t testing.TB) (release func()) {
 	t.Helper()
 	return d.hold(t, "LOCK TABLE request_dedupe IN EXCLUSIVE MODE")
 }
 
 // hold takes a lock until release.
-func (d *database) hold(t *testing.T, lock string) (release func()) {
+func (d *database) hold(t testing.TB, lock string) (release func()) {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), d.uri)
 	require.NoError(t, err)
@@ -108,7 +113,7 @@ func (d *database) hold(t *testing.T, lock string) (release func()) {
 }
 
 // awaitBlocked waits until a block does.
-func (d *database) awaitBlocked(t *testing.T) {
+func (d *database) awaitBlocked(t testing.TB) {
 	t.Helper()
 	d.await(t, "SELECT count(*) > 0 FROM pg_locks WHERE NOT granted AND relation = 'request_dedupe'::regclass")
 }
@@ -128,7 +133,7 @@ type leases struct {
 }
 
 // join makes a worker that has taken all shards.
-func (d *database) join(t *testing.T) *leases {
+func (d *database) join(t testing.TB) *leases {
 	t.Helper()
 	l := &leases{db: d}
 	require.NoError(t, d.pool.QueryRow(t.Context(), `INSERT INTO worker (pod, addr, pool, roles, protocol, state, expires_at)
@@ -264,7 +269,7 @@ type testPersister struct {
 	stop    func() error
 }
 
-func (d *database) start(t *testing.T, l *leases, change func(*Options)) *testPersister {
+func (d *database) start(t testing.TB, l *leases, change func(*Options)) *testPersister {
 	t.Helper()
 	p := &testPersister{db: d, leases: l, bus: newRecorder()}
 	opts := Options{
@@ -286,13 +291,13 @@ func (d *database) start(t *testing.T, l *leases, change func(*Options)) *testPe
 	return p
 }
 
-func newPersister(t *testing.T) *testPersister {
+func newPersister(t testing.TB) *testPersister {
 	t.Helper()
 	d := newDatabase(t)
 	return d.start(t, d.join(t), nil)
 }
 
-type testWriter struct{ t *testing.T }
+type testWriter struct{ t testing.TB }
 
 func (w testWriter) Write(b []byte) (int, error) {
 	if w.t.Context().Err() == nil {
@@ -345,18 +350,18 @@ func nextRequest() string {
 	return fmt.Sprintf("r%d", requests.n)
 }
 
-func (p *testPersister) post(t *testing.T, user id.UserID, path string, body any) reply {
+func (p *testPersister) post(t testing.TB, user id.UserID, path string, body any) reply {
 	t.Helper()
 	return p.call(t.Context(), user, nextRequest(), "POST", "/_matrix/client/v3"+path, body)
 }
 
-func (p *testPersister) put(t *testing.T, user id.UserID, path string, body any) reply {
+func (p *testPersister) put(t testing.TB, user id.UserID, path string, body any) reply {
 	t.Helper()
 	return p.call(t.Context(), user, nextRequest(), "PUT", "/_matrix/client/v3"+path, body)
 }
 
 // send sends a message and returns the reply.
-func (p *testPersister) send(t *testing.T, room id.RoomID, user id.UserID, txn string) reply {
+func (p *testPersister) send(t testing.TB, room id.RoomID, user id.UserID, txn string) reply {
 	t.Helper()
 	return p.put(t, user, "/rooms/"+string(room)+"/send/m.room.message/"+txn, map[string]any{"msgtype": "m.text", "body": txn})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -79,6 +80,8 @@ func TestTwoHundredSendsAreOneTransactionOfFewStatements(t *testing.T) {
 	release()
 	done.Wait()
 	statements, transactions := counter.counts()
+	t.Attr("lane.statements", strconv.Itoa(statements))
+	t.Attr("lane.transactions", strconv.Itoa(transactions))
 	require.LessOrEqual(t, statements, 12)
 	require.Equal(t, 1, transactions)
 	require.Equal(t, 1, db.count(t, "SELECT count(DISTINCT position >> 10) FROM event WHERE txn_id LIKE 't%'"))
@@ -120,6 +123,7 @@ func TestWarmRoomIsNotRead(t *testing.T) {
 	for n := range 10 {
 		require.Equal(t, 200, p.send(t, room, alice, fmt.Sprint(n)).status)
 	}
+	t.Attr("warm.reads", strconv.FormatInt(reads.n.Load()-before, 10))
 	require.Equal(t, before, reads.n.Load(), "a warm room is in memory")
 
 	fresh := db.start(t, db.join(t), func(o *Options) { o.Pool = pool })

@@ -14,12 +14,12 @@ import (
 )
 
 // newRoomRequest is a whole public room of alice's.
-func newRoomRequest(t *testing.T, n int, more ...InitialEvent) CreateRoomRequest {
+func newRoomRequest(t testing.TB, n int, more ...InitialEvent) CreateRoomRequest {
 	t.Helper()
 	return newRoomRequestOf(t, event.DefaultVersion, n, more...)
 }
 
-func newRoomRequestOf(t *testing.T, v *event.Version, n int, more ...InitialEvent) CreateRoomRequest {
+func newRoomRequestOf(t testing.TB, v *event.Version, n int, more ...InitialEvent) CreateRoomRequest {
 	t.Helper()
 	empty := ""
 	content := map[string]any{"room_version": v.ID}
@@ -52,12 +52,12 @@ var roomNumber struct {
 }
 
 // newRoom creates a public room with alice in it.
-func (p *testPersister) newRoom(t *testing.T, more ...InitialEvent) id.RoomID {
+func (p *testPersister) newRoom(t testing.TB, more ...InitialEvent) id.RoomID {
 	t.Helper()
 	return p.newRoomOf(t, event.DefaultVersion, more...)
 }
 
-func (p *testPersister) newRoomOf(t *testing.T, v *event.Version, more ...InitialEvent) id.RoomID {
+func (p *testPersister) newRoomOf(t testing.TB, v *event.Version, more ...InitialEvent) id.RoomID {
 	t.Helper()
 	roomNumber.Lock()
 	roomNumber.n++
@@ -69,7 +69,7 @@ func (p *testPersister) newRoomOf(t *testing.T, v *event.Version, more ...Initia
 }
 
 // roomsOnOneLane creates n rooms, and returns them with their common shard's lane.
-func (p *testPersister) rooms(t *testing.T, n int) []id.RoomID {
+func (p *testPersister) rooms(t testing.TB, n int) []id.RoomID {
 	t.Helper()
 	rooms := make([]id.RoomID, n)
 	for i := range rooms {

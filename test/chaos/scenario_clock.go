@@ -8,8 +8,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/myelin-hs/myelin/cmd/loadgen/matrix"
 	"github.com/myelin-hs/myelin/pkg/postgres/pgtest"
-	"github.com/myelin-hs/myelin/test/e2e/matrix"
 	"github.com/myelin-hs/myelin/test/processes"
 )
 

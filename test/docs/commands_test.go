@@ -2,7 +2,9 @@ package docs_test
 
 import (
 	"errors"
+	"flag"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -14,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/myelin-hs/myelin/cmd/kubectl-myelin/plugin"
+	loadgen "github.com/myelin-hs/myelin/cmd/loadgen/command"
 )
 
 // rules say how the commands of a program are tried. A program that neither has a rule nor is excused fails the test.
@@ -158,10 +161,15 @@ func readByMake(t *testing.T, makefile, name string) bool {
 	return false
 }
 
-// goes wants packages that exist.
+// goes wants packages that exist, and a command line that the load generator accepts.
 func goes(_ *testing.T, c command) error {
 	if len(c.words) < 2 || !slices.Contains([]string{"run", "test", "build", "install", "tool"}, c.words[1]) {
 		return errors.New("no rule says how to try it")
+	}
+	if len(c.words) > 2 && c.words[1] == "run" && c.words[2] == "./cmd/loadgen" {
+		if _, err := loadgen.Parse(c.words[3:], io.Discard); err != nil && !errors.Is(err, flag.ErrHelp) {
+			return err
+		}
 	}
 	for _, word := range c.words[2:] {
 		path, under := strings.CutPrefix(word, "./")
@@ -230,7 +238,7 @@ func plain(words []string) (args []string, verb string) {
 func TestCommandsThatAreWrongAreRefused(t *testing.T) {
 	t.Parallel()
 	for _, line := range []string{
-		"make no-such-target", "make NO_SUCH_VARIABLE=1 demo", "NO_SUCH_VARIABLE=1 make demo", "make",
+		"go run ./cmd/loadgen --profile dance", "go run ./cmd/loadgen --no-such-flag", "make no-such-target", "make NO_SUCH_VARIABLE=1 demo", "NO_SUCH_VARIABLE=1 make demo", "make",
 		"go run ./test/nothing", "go fly", "hack/nothing.sh", "kubectl apply -f config/samples/nothing.yaml",
 		"frobnicate --all",
 		"kubectl myelin dance", "kubectl -n myelin myelin status", "kubectl myelin failover", "kubectl myelin workers -o xml",

@@ -8,8 +8,8 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/myelin-hs/myelin/cmd/loadgen/matrix"
 	"github.com/myelin-hs/myelin/test/e2e/load"
-	"github.com/myelin-hs/myelin/test/e2e/matrix"
 	"github.com/myelin-hs/myelin/test/figures"
 )
 

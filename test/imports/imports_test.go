@@ -35,6 +35,7 @@ var never = map[string][]string{
 	"cmd/operator":        {"github.com/jackc/pgx", "github.com/redis/", module + "pkg/postgres", module + "pkg/schema"},
 	"cmd/metrics-adapter": {"github.com/jackc/pgx", "github.com/redis/", module + "pkg/postgres", module + "pkg/schema"},
 	"cmd/kubectl-myelin":  {"github.com/jackc/pgx", "github.com/redis/"},
+	"cmd/loadgen":         {"k8s.io/", "github.com/jackc/pgx", "github.com/redis/", module + "pkg"},
 	"api":                 {"k8s.io/api/", "k8s.io/client-go", "sigs.k8s.io/controller-runtime", "github.com/jackc/pgx", "github.com/redis/", module + "pkg"},
 	"controllers":         {"github.com/jackc/pgx", "github.com/redis/"},
 	"pkg":                 {"k8s.io/", "sigs.k8s.io/controller-runtime"},

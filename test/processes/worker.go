@@ -91,6 +91,9 @@ func (w *Worker) Kill() {
 // Signal sends a signal to the process.
 func (w *Worker) Signal(s syscall.Signal) error { return w.cmd.Process.Signal(s) }
 
+// PID is the id of the process.
+func (w *Worker) PID() int { return w.cmd.Process.Pid }
+
 // Exited is closed when the process has ended.
 func (w *Worker) Exited() <-chan struct{} { return w.exited }
 

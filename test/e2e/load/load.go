@@ -4,9 +4,7 @@ package load
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -14,8 +12,8 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/myelin-hs/myelin/cmd/loadgen/matrix"
 	"github.com/myelin-hs/myelin/test/e2e/history"
-	"github.com/myelin-hs/myelin/test/e2e/matrix"
 )
 
 // Config of a load.
@@ -41,9 +39,6 @@ type Config struct {
 
 // retryAfter is how long a client waits before it sends a message again.
 const retryAfter = 50 * time.Millisecond
-
-// poll is how long a receiver's /sync waits: well below the deadline by which a request counts as failed.
-const poll = 2 * time.Second
 
 // Load is a running load.
 type Load struct {
@@ -74,13 +69,7 @@ type voice struct {
 }
 
 // Transport that keeps enough connections, and does not hide a failure.
-func Transport() *http.Transport {
-	return &http.Transport{
-		DialContext:         (&net.Dialer{Timeout: matrix.Deadline}).DialContext,
-		MaxIdleConnsPerHost: 256,
-		IdleConnTimeout:     30 * time.Second,
-	}
-}
+func Transport() *http.Transport { return matrix.Transport(256) }
 
 // New registers users, makes the rooms and lets everybody join. observe, if not nil, is told how long each
 // acknowledged send took.
@@ -179,39 +168,9 @@ func (l *Load) Receive(ctx context.Context, started func()) error {
 }
 
 func (l *Load) receive(ctx context.Context, c *matrix.Client, ready func()) error {
-	since := ""
-	for ctx.Err() == nil {
-		answer, err := c.Sync(ctx, since, poll)
-		if err != nil {
-			var status *matrix.StatusError
-			if errors.As(err, &status) && status.Status/100 == 4 {
-				return fmt.Errorf("%s: /sync was refused: %w", c.UserID, err)
-			}
-			select { // counted as failed; the next one asks from the same token
-			case <-ctx.Done():
-			case <-time.After(100 * time.Millisecond):
-			}
-			continue
+	return c.Listen(ctx, ready, func(room string, e matrix.Event) {
+		if key := e.Key(); key != "" {
+			l.History.Seen(history.Seen{Receiver: c.UserID, Room: room, Key: key, EventID: e.EventID, At: time.Now()})
 		}
-		for id, joined := range answer.Rooms.Join {
-			events := joined.Timeline.Events
-			if joined.Timeline.Limited && since != "" {
-				gap, err := c.Between(ctx, id, joined.Timeline.PrevBatch, since)
-				if err != nil {
-					return fmt.Errorf("%s: fill the gap of a limited timeline: %w", c.UserID, err)
-				}
-				events = append(gap, events...)
-			}
-			for _, e := range events {
-				if key := e.Key(); key != "" {
-					l.History.Seen(history.Seen{Receiver: c.UserID, Room: id, Key: key, EventID: e.EventID, At: time.Now()})
-				}
-			}
-		}
-		if since == "" {
-			ready()
-		}
-		since = answer.NextBatch
-	}
-	return nil
+	})
 }

@@ -2,14 +2,13 @@ package load
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
 	"time"
 
+	"github.com/myelin-hs/myelin/cmd/loadgen/matrix"
 	"github.com/myelin-hs/myelin/test/e2e/history"
-	"github.com/myelin-hs/myelin/test/e2e/matrix"
 )
 
 // Send sends at the configured rate until ctx ends, then waits for what is under way. It is open-loop: a message that
@@ -93,8 +92,7 @@ func (l *Load) send(ctx context.Context, v *voice) error {
 func (l *Load) sendUntil(ctx context.Context, v *voice, s history.Sent) (string, error) {
 	for {
 		id, err := v.client.Send(ctx, v.room, s.Key)
-		var status *matrix.StatusError
-		if err == nil || errors.As(err, &status) && status.Status/100 == 4 || time.Since(s.Called) >= l.cfg.Retry {
+		if err == nil || matrix.Refused(err) || time.Since(s.Called) >= l.cfg.Retry {
 			return id, err
 		}
 		select {
@@ -107,7 +105,7 @@ func (l *Load) sendUntil(ctx context.Context, v *voice, s history.Sent) (string,
 
 // refused notes a write that was refused although its sender may do it.
 func (l *Load) refused(s history.Sent, err error) {
-	if status := (*matrix.StatusError)(nil); errors.As(err, &status) && status.Status/100 == 4 {
+	if matrix.Refused(err) {
 		l.mu.Lock()
 		l.refusals = append(l.refusals, fmt.Sprintf("%s was refused: %v", s.Key, err))
 		l.mu.Unlock()

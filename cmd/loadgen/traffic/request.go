@@ -1,0 +1,105 @@
+package traffic
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/myelin-hs/myelin/cmd/loadgen/matrix"
+)
+
+// request makes the nth request of a kind.
+func (t *trial) request(ctx context.Context, kind string, n int, due time.Time) error {
+	l := t.load
+	r := l.rooms[n%len(l.rooms)]
+	u := r.members[n/len(l.rooms)%len(r.members)]
+	switch kind {
+	case Send:
+		return t.send(ctx, u, n%len(l.rooms), due)
+	case Receipt:
+		if last := r.last.Load(); last != nil {
+			return u.Receipt(ctx, r.id, *last)
+		}
+		return u.Receipt(ctx, r.id, "$none") // nothing was sent to that room yet
+	case AccountData:
+		return u.SetAccountData(ctx, "org.example.load", map[string]any{"n": n})
+	case DeviceList:
+		return u.RenameDevice(ctx, "device of load "+strconv.Itoa(n))
+	case ToDevice:
+		to := r.members[(n+1)%len(r.members)]
+		return u.SendToDevice(ctx, "org.example.load", t.key(n), to.UserID, map[string]any{"n": n})
+	case Sync:
+		return t.sync(ctx, l.users[n%len(l.users)])
+	case FirstSync:
+		_, err := l.users[n%len(l.users)].Sync(ctx, "", 0)
+		return err
+	}
+	return fmt.Errorf("no such kind of request: %s", kind)
+}
+
+func (t *trial) send(ctx context.Context, u *user, at int, due time.Time) error {
+	r := t.load.rooms[at]
+	number := t.tracker.Send(at, due)
+	key := t.key(number)
+	body := key + " "
+	if more := t.load.cfg.Body - len(body); more > 0 {
+		body += strings.Repeat("x", more)
+	}
+	id, err := u.SendText(ctx, r.id, key, body)
+	switch {
+	case err == nil:
+		t.tracker.Acknowledged(number, id)
+		r.last.Store(&id)
+	case matrix.Refused(err):
+		t.tracker.Refused(number)
+	}
+	return err
+}
+
+// key names a message of this trial; number reads it.
+func (t *trial) key(number int) string { return t.prefix + strconv.Itoa(number) }
+
+func (t *trial) number(e matrix.Event) (number int, ok bool) {
+	key, _, _ := strings.Cut(e.Key(), " ")
+	rest, ours := strings.CutPrefix(key, t.prefix)
+	if !ours {
+		return 0, false
+	}
+	number, err := strconv.Atoi(rest)
+	return number, err == nil
+}
+
+// sync is one answer of /sync, without waiting, from where the user's last one ended.
+func (t *trial) sync(ctx context.Context, u *user) error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	answer, err := u.Sync(ctx, u.since, 0)
+	if err != nil {
+		return err
+	}
+	err = u.Deliver(ctx, answer, u.since, func(room string, e matrix.Event) { t.load.seen(u, room, e) })
+	if err == nil {
+		u.since = answer.NextBatch
+	}
+	return err
+}
+
+// reason is an error in the few words that are the same for all of its sort.
+func reason(err error) string {
+	var status *matrix.StatusError
+	var network *net.OpError
+	switch {
+	case errors.As(err, &status):
+		return fmt.Sprintf("%d %s", status.Status, status.Code)
+	case errors.Is(err, context.DeadlineExceeded):
+		return "no answer in time"
+	case errors.As(err, &network):
+		return network.Op + ": " + network.Err.Error()
+	}
+	text := err.Error()
+	return text[strings.LastIndex(text, ": ")+1:]
+}

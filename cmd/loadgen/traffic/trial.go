@@ -1,0 +1,195 @@
+package traffic
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/myelin-hs/myelin/cmd/loadgen/delivery"
+	"github.com/myelin-hs/myelin/cmd/loadgen/matrix"
+	"github.com/myelin-hs/myelin/cmd/loadgen/measure"
+	"github.com/myelin-hs/myelin/cmd/loadgen/schedule"
+)
+
+// A Trial is how a load is played once.
+type Trial struct {
+	Rate   float64       // requests a second over all kinds
+	Warmup time.Duration // in which requests are made and judged, but not measured
+	Length time.Duration // of the measurement after that
+	// Patience is how long deliveries may stand still at the end before what is missing counts as lost.
+	Patience time.Duration
+}
+
+// A Result is what came of a trial.
+type Result struct {
+	Rate     float64          `json:"rate"`    // that was asked for
+	Seconds  float64          `json:"seconds"` // of the measurement
+	Rows     []measure.Row    `json:"requests"`
+	Verdict  delivery.Verdict `json:"verdict"`
+	Complete bool             `json:"complete"` // it was not interrupted
+}
+
+// Failed counts the requests that failed, or were never made.
+func (r Result) Failed() int {
+	n := 0
+	for _, row := range r.Rows {
+		n += row.Failed
+	}
+	return n
+}
+
+// Slowest is the greatest 99th percentile of its kinds of requests, in milliseconds; deliveries are none.
+func (r Result) Slowest() float64 {
+	slowest := 0.0
+	for _, row := range r.Rows {
+		if row.Kind != Deliver {
+			slowest = max(slowest, row.P99)
+		}
+	}
+	return slowest
+}
+
+// trial is one that is under way.
+type trial struct {
+	load     *Load
+	prefix   string
+	tracker  *delivery.Tracker
+	recorder *measure.Recorder
+	from     time.Time // requests that were due before are not measured
+}
+
+func newTrial(l *Load, n int) *trial {
+	t := &trial{
+		load: l, prefix: fmt.Sprintf("%s-%d/", l.cfg.Run, n), tracker: delivery.New(len(l.rooms), len(l.listeners)), recorder: measure.New(),
+	}
+	var kinds []string
+	for _, s := range l.mix {
+		kinds = append(kinds, s.Kind)
+		if s.Kind == Send && len(l.listeners) > 0 && !l.cfg.Profile.has(Sync) {
+			kinds = append(kinds, Deliver)
+		}
+	}
+	t.recorder = measure.New(kinds...)
+	return t
+}
+
+// Listen lets the listeners long-poll until ctx ends. ready is called once each of them has a token. Call it before Play,
+// except where users sync as part of the profile.
+func (l *Load) Listen(ctx context.Context, ready func()) error {
+	if l.cfg.Profile.has(Sync) || len(l.listeners) == 0 {
+		ready()
+		<-ctx.Done()
+		return nil
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	first := make(chan struct{}, len(l.listeners))
+	for _, u := range l.listeners {
+		group.Go(func() error {
+			return u.Listen(ctx, func() { first <- struct{}{} }, func(room string, e matrix.Event) { l.seen(u, room, e) })
+		})
+	}
+	group.Go(func() error {
+		for range l.listeners {
+			select {
+			case <-first:
+			case <-ctx.Done():
+				return nil
+			}
+		}
+		ready()
+		return nil
+	})
+	return group.Wait()
+}
+
+// seen notes an event that a listener got.
+func (l *Load) seen(u *user, room string, e matrix.Event) {
+	t := l.trial.Load()
+	at, known := l.index[room]
+	if t == nil || !known {
+		return
+	}
+	number, ours := t.number(e)
+	if !ours {
+		return
+	}
+	if due, first := t.tracker.Seen(u.number, at, number, e.EventID); first && !due.Before(t.from) && !l.cfg.Profile.has(Sync) { // who syncs in turn does not wait
+		t.recorder.OK(Deliver, time.Since(due))
+	}
+}
+
+// Play plays a trial. When ctx ends before it is over, the result is of what was until then.
+func (l *Load) Play(ctx context.Context, p Trial) (Result, error) {
+	l.trials++
+	t := newTrial(l, l.trials)
+	working := context.WithoutCancel(ctx) // what is under way is brought to its end
+	if l.cfg.Profile.has(Sync) {
+		if err := t.syncAll(working); err != nil {
+			return Result{}, err
+		}
+	}
+	begin := time.Now()
+	t.from = begin.Add(p.Warmup)
+	l.trial.Store(t)
+	defer l.trial.Store(nil)
+	round := order(l.mix)
+	made := func(a schedule.Arrival) (kind string, measured bool) {
+		return round[a.N%len(round)], !a.Due.Before(t.from)
+	}
+	s := schedule.Schedule{Rate: p.Rate, InFlight: l.cfg.InFlight, Backlog: l.cfg.Backlog}
+	s.Run(ctx, p.Warmup+p.Length, func(a schedule.Arrival) {
+		kind, measured := made(a)
+		err := t.request(working, kind, a.N, a.Due)
+		switch {
+		case !measured && err == nil:
+		case err == nil:
+			t.recorder.OK(kind, time.Since(a.Due))
+		default: // a failure counts whenever it is
+			t.recorder.Failed(kind, reason(err))
+		}
+	}, func(a schedule.Arrival) {
+		if kind, _ := made(a); ctx.Err() == nil {
+			t.recorder.Failed(kind, "not made: too many were waiting")
+		}
+	})
+	during := p.Length
+	if ctx.Err() != nil {
+		during = min(during, max(0, time.Since(t.from)))
+	}
+	t.settle(working, p.Patience)
+	return Result{
+		Rate: p.Rate, Seconds: during.Seconds(), Rows: t.recorder.Rows(during), Verdict: t.tracker.Verdict(), Complete: ctx.Err() == nil,
+	}, nil
+}
+
+// syncAll brings the users' tokens up to date.
+func (t *trial) syncAll(ctx context.Context) error {
+	for _, u := range t.load.users {
+		if err := t.sync(ctx, u); err != nil {
+			return fmt.Errorf("%s: sync: %w", u.UserID, err)
+		}
+	}
+	return nil
+}
+
+// settle waits until every acknowledged message reached every listener, or no more arrive for patience.
+func (t *trial) settle(ctx context.Context, patience time.Duration) {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	last, since := -1, time.Now()
+	for {
+		left := t.tracker.Missing()
+		if left == 0 || left == last && time.Since(since) > patience {
+			return
+		}
+		if left != last {
+			last, since = left, time.Now()
+		}
+		if t.load.cfg.Profile.has(Sync) {
+			_ = t.syncAll(ctx) // what failed is missing, and so counts as lost
+		}
+		<-tick.C
+	}
+}
