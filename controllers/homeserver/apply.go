@@ -8,6 +8,7 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -77,6 +78,11 @@ func (c *Controller) remove(ctx context.Context, hs *v1alpha1.Homeserver, name s
 func (c *Controller) applyMigration(ctx context.Context, hs *v1alpha1.Homeserver, d desired.Homeserver, owner desired.Owner, s *seen, decided decision) error {
 	stale := s.stale
 	d.Inputs = s.inputs
+	if decided.migration.Start > 0 || decided.contract.Start > 0 {
+		if err := c.current(ctx, hs); err != nil {
+			return err
+		}
+	}
 	for phase, n := range map[desired.Phase]int{desired.Expand: decided.migration.Start, desired.Contract: decided.contract.Start} {
 		if n == 0 {
 			continue
@@ -93,6 +99,19 @@ func (c *Controller) applyMigration(ctx context.Context, hs *v1alpha1.Homeserver
 		if err := c.client.Delete(ctx, job, client.PropagationPolicy(metav1.DeletePropagationBackground)); client.IgnoreNotFound(err) != nil {
 			return fmt.Errorf("delete the Job %s: %w", name, err)
 		}
+	}
+	return nil
+}
+
+// current refuses, as a version conflict, to go on from a cache that is behind the API server: a Job is told which database
+// is this homeserver's, and a pass that does not know yet what the pass before it recorded would let it claim any other.
+func (c *Controller) current(ctx context.Context, hs *v1alpha1.Homeserver) error {
+	var live v1alpha1.Homeserver
+	if err := c.reader.Get(ctx, client.ObjectKeyFromObject(hs), &live); err != nil {
+		return fmt.Errorf("read the Homeserver before a Job for it: %w", err)
+	}
+	if live.UID != hs.UID || live.ResourceVersion != hs.ResourceVersion {
+		return apierrors.NewConflict(v1alpha1.GroupVersion.WithResource("homeservers").GroupResource(), hs.Name, errors.New("the cache is behind"))
 	}
 	return nil
 }

@@ -122,7 +122,7 @@ func (c *Controller) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		decided.migration, decided.contract = decided.migration.WhilePaused(), decided.contract.WhilePaused()
 	} else {
 		if decided.stuck, err = c.makeAll(ctx, &hs, d, owner, seen, decided); err != nil {
-			return ctrl.Result{}, err
+			return apply.Settle(ctrl.Result{}, err)
 		}
 	}
 	var failed error // which holds nothing else up
