@@ -14,9 +14,12 @@ var portNames = []string{
 	"coredns", "postgres", "redis",
 }
 
-// allPorts are those of portNames, and those that each node after the first has for itself.
+// allPorts are those of portNames, and those of what only some clusters have: a metrics-server, more nodes than one.
 func (s *State) allPorts() []string {
 	all := slices.Clone(portNames)
+	if s.Autoscaling {
+		all = append(all, metricsServer)
+	}
 	for _, n := range s.nodes()[1:] {
 		all = append(all, n.own("kubelet"), n.own("kubelet-healthz"))
 	}
