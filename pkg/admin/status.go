@@ -1,6 +1,10 @@
 package admin
 
-import "time"
+import (
+	"time"
+
+	"github.com/myelin-hs/myelin/pkg/lag"
+)
 
 // Prefix begins all paths of the API.
 const Prefix = "/_myelin/admin/v1/"
@@ -67,6 +71,10 @@ type Worker struct {
 	// Shards is how many shards it owns.
 	Shards    int       `json:"shards"`
 	StartedAt time.Time `json:"started_at"`
+	// AgeMS is how long ago it started, by the database's clock; 0 for a dead one, and from a build that does not tell.
+	AgeMS int64 `json:"age_ms,omitempty"`
+	// Lag is what it measured for its last heartbeat, in milliseconds by role; absent if it is not known.
+	Lag lag.Reading `json:"lag,omitempty"`
 	// ExpiresInMS is how long its last heartbeat is good for, by the database's clock; negative when it is overdue, 0 for a
 	// dead one.
 	ExpiresInMS int64 `json:"expires_in_ms"`

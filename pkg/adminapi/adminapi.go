@@ -94,7 +94,7 @@ func (a *API) status(w http.ResponseWriter, r *http.Request) error {
 		pods[x.ID] = x.Pod
 		s.Workers = append(s.Workers, admin.Worker{
 			ID: x.ID, Pod: x.Pod, Addr: x.Addr, Pool: x.Pool, Roles: x.Roles, State: x.State.String(), Cordoned: x.Cordoned, Shards: owned[x.ID],
-			StartedAt: x.StartedAt.UTC(), ExpiresInMS: x.ExpiresIn.Milliseconds(),
+			StartedAt: x.StartedAt.UTC(), ExpiresInMS: x.ExpiresIn.Milliseconds(), AgeMS: x.Age.Milliseconds(), Lag: x.Lag,
 		})
 	}
 	for _, x := range ended {

@@ -17,6 +17,7 @@ import (
 
 	"github.com/myelin-hs/myelin/pkg/admin"
 	"github.com/myelin-hs/myelin/pkg/adminapi"
+	"github.com/myelin-hs/myelin/pkg/lag"
 	"github.com/myelin-hs/myelin/pkg/lease"
 	"github.com/myelin-hs/myelin/pkg/postgres"
 	"github.com/myelin-hs/myelin/pkg/postgres/pgtest"
@@ -44,6 +45,7 @@ func join(t *testing.T, pool *pgxpool.Pool, pod string) worker {
 	m, err := lease.Join(t.Context(), pool, lease.Self{Pod: pod, Addr: pod + ":1", Pool: "p", Roles: []string{lease.RolePersister}, Protocol: 1},
 		lease.Options{Holder: idle{}})
 	require.NoError(t, err)
+	m.SetMeasure(func() lag.Reading { return lag.Reading{lag.Persister: {Oldest: 7 * time.Millisecond}} })
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- m.Run(ctx) }()
@@ -99,6 +101,19 @@ func open(t *testing.T) *pgxpool.Pool {
 	require.NoError(t, err)
 	t.Cleanup(pool.Close)
 	return pool
+}
+
+func TestTheStatusHasTheLagOfEachWorker(t *testing.T) {
+	t.Parallel()
+	first := join(t, open(t), "first")
+	var w admin.Worker
+	require.Eventually(t, func() bool {
+		w = first.status(t).Workers[0]
+		return w.Lag != nil
+	}, time.Minute, 10*time.Millisecond)
+	require.Equal(t, lag.Reading{lag.Persister: {Oldest: 7 * time.Millisecond}}, w.Lag)
+	require.Positive(t, w.AgeMS)
+	require.Len(t, first.status(t).LagPool("p", []string{lag.Persister}, 1).Workers, 1)
 }
 
 func TestTheLastPersisterIsNotDrained(t *testing.T) {

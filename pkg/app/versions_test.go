@@ -18,6 +18,7 @@ import (
 func TestRoomsOfEveryVersion(t *testing.T) {
 	t.Parallel()
 	h := newHomeserver(t)
+	h.tellsItsLag(t)
 	alice, bob, carol := h.register(t, "alice"), h.register(t, "bob"), h.register(t, "carol")
 	for _, v := range event.Versions {
 		t.Run("version "+v.ID, func(t *testing.T) {

@@ -39,6 +39,7 @@ func (w *worker) roles(ctx context.Context) error {
 			return fmt.Errorf("%s: %w", c.role, err)
 		}
 	}
+	w.lease.SetMeasure(w.lag)
 	return nil
 }
 
@@ -58,6 +59,7 @@ func (w *worker) persister(context.Context) error {
 	if err != nil {
 		return err
 	}
+	w.writes = p
 	w.lease.SetHolder(p)
 	w.lease.OnReset(p.Reset)
 	w.serve(RolePersister, p.Handler(), p.Run)

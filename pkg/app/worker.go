@@ -71,6 +71,7 @@ type worker struct {
 	forwarder *route.Forwarder
 	auth      *auth.Auth
 	gateway   *gateway.Gateway
+	writes    *persister.Persister
 	sync      *sync.Sync
 	handlers  map[string]http.Handler // by role
 }

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/myelin-hs/myelin/pkg/lag"
 )
 
 // round is one beat, for those who wait for it.
@@ -116,8 +118,12 @@ func (m *Manager) beat(ctx context.Context, conn *pgxpool.Conn) (err error) {
 		close(r.done)
 	}()
 
+	var measured lag.Reading
+	if m.measure != nil {
+		measured = m.measure()
+	}
 	sent := m.elapsed() // before the statement: the fence errs on the safe side
-	a, err := m.rows.beat(ctx, conn, life.database, had)
+	a, err := m.rows.beat(ctx, conn, life.database, had, measured)
 	if err != nil {
 		m.mu.Lock()
 		m.digests = digests{} // a server that crashed may have lost what this worker wrote since the last answer

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/myelin-hs/myelin/pkg/lag"
 )
 
 var (
@@ -47,6 +49,7 @@ type Manager struct {
 	rows    rows
 	peer    Peer
 	holder  Holder
+	measure func() lag.Reading // set before Run; nil: nothing is told
 	log     *slog.Logger
 	metrics *metrics
 	timing  timing
@@ -142,6 +145,10 @@ func Join(ctx context.Context, pool *pgxpool.Pool, self Self, opts Options) (*Ma
 // SetHolder sets who serves the shards, where that one needs the Manager to be built. Call it before Run.
 func (m *Manager) SetHolder(h Holder) { m.holder = h }
 
+// SetMeasure sets what each heartbeat asks for this worker's lag, to be told with it. It must return at once. Call it before
+// Run.
+func (m *Manager) SetMeasure(measure func() lag.Reading) { m.measure = measure }
+
 // ID returns this worker's id.
 func (m *Manager) ID() int64 { return m.id }
 
@@ -227,7 +234,8 @@ func (m *Manager) raise(ctx context.Context, shards map[int]int64) (map[int]int6
 	}
 }
 
-// Workers reads the workers that are live or leaving from the database, with the time their heartbeats have left.
+// Workers reads the workers that are live or leaving from the database, with their age, their lag, and the time that their
+// heartbeats have left.
 func (m *Manager) Workers(ctx context.Context) ([]Worker, error) { return m.rows.readWorkers(ctx) }
 
 // Run heartbeats, claims and gives shards, and takes over from the dead, until ctx ends (nil) or this worker is declared

@@ -116,31 +116,31 @@ func TestAnUnchangedTableIsNotSentAgain(t *testing.T) {
 	require.NoError(t, err)
 	defer conn.Release()
 
-	first, err := g.rows.beat(t.Context(), conn, "", digests{})
+	first, err := g.rows.beat(t.Context(), conn, "", digests{}, nil)
 	require.NoError(t, err)
 	require.Len(t, first.leases, 64)
 	require.Len(t, first.workers, 1)
-	second, err := g.rows.beat(t.Context(), conn, "", first.digests)
+	second, err := g.rows.beat(t.Context(), conn, "", first.digests, nil)
 	require.NoError(t, err)
 	require.Nil(t, second.leases)
 	require.Nil(t, second.workers)
 	require.Equal(t, Live, second.state)
 
 	c.exec(`UPDATE shard_lease SET target = 5 WHERE shard_id = 3`)
-	third, err := g.rows.beat(t.Context(), conn, "", second.digests)
+	third, err := g.rows.beat(t.Context(), conn, "", second.digests, nil)
 	require.NoError(t, err)
 	require.Len(t, third.leases, 64)
 	require.Nil(t, third.workers)
 
 	c.exec(`INSERT INTO worker (pod, addr, pool, roles, protocol, state, expires_at)
 		VALUES ('x', 'x:1', 'p', '{media}', 1, 1, clock_timestamp() + interval '200 ms')`)
-	fourth, err := g.rows.beat(t.Context(), conn, "", third.digests)
+	fourth, err := g.rows.beat(t.Context(), conn, "", third.digests, nil)
 	require.NoError(t, err)
 	require.Nil(t, fourth.leases)
 	require.Len(t, fourth.workers, 2)
 	had := fourth.digests
 	c.eventually("an expiry is a change", func() bool {
-		a, err := g.rows.beat(t.Context(), conn, "", had)
+		a, err := g.rows.beat(t.Context(), conn, "", had, nil)
 		require.NoError(t, err)
 		return a.workers != nil
 	})
@@ -156,7 +156,7 @@ func TestHeartbeatsDoNotWaitForTheDisk(t *testing.T) {
 	defer conn.Release()
 	tx, err := conn.Begin(t.Context())
 	require.NoError(t, err)
-	_, err = g.rows.beat(t.Context(), conn, "", digests{})
+	_, err = g.rows.beat(t.Context(), conn, "", digests{}, nil)
 	require.NoError(t, err)
 	var commit string
 	require.NoError(t, tx.QueryRow(t.Context(), `SHOW synchronous_commit`).Scan(&commit))

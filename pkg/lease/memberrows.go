@@ -9,6 +9,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/myelin-hs/myelin/pkg/lag"
 )
 
 // join: → live. It returns errBarrierDue, or ErrProtocol, instead of joining.
@@ -59,14 +61,15 @@ type leaderRow struct {
 	ExpiresMS int64 `json:"expires_ms"`
 }
 
-// beat: live or leaving → the same for another time to live. One statement, its commit not waited for; it reads the
+// beat: live or leaving → the same for another time to live, with what this worker measures of its lag. One statement, its commit not waited for; it reads the
 // lease and worker rows in the same snapshot, and sends them only if they differ from what the digests stand for. In
-// another database than this (a uuid, ” for any) nothing is written.
-func (r rows) beat(ctx context.Context, conn *pgxpool.Conn, database string, had digests) (answer, error) {
+// another database than this (a uuid, ” for any) nothing is written. The lag, which changes with each beat, is in no digest:
+// whoever wants it reads the rows.
+func (r rows) beat(ctx context.Context, conn *pgxpool.Conn, database string, had digests, measured lag.Reading) (answer, error) {
 	const sql = `
 WITH c AS MATERIALIZED (SELECT * FROM cluster_now),
 beat AS (
-    UPDATE worker SET expires_at = clock_timestamp() + $2 * interval '1 millisecond'
+    UPDATE worker SET expires_at = clock_timestamp() + $2 * interval '1 millisecond', lag = $8::jsonb
      WHERE worker_id = $1 AND state <> 3 AND (SELECT database_id::text = $7 OR $7 = '' FROM c)
        AND set_config('synchronous_commit', 'off', true) = 'off'
     RETURNING state),
@@ -96,7 +99,7 @@ SELECT coalesce((SELECT state FROM beat), 3), d.leases, d.workers,
   FROM d, c`
 	var a answer
 	var leases, workers, leader []byte
-	err := conn.QueryRow(ctx, sql, r.me, ms(r.timing.ttl), Space, had.leases, had.workers, leaderName, database).
+	err := conn.QueryRow(ctx, sql, r.me, ms(r.timing.ttl), Space, had.leases, had.workers, leaderName, database, encodeLag(measured)).
 		Scan(&a.state, &a.digests.leases, &a.digests.workers, &leases, &workers, &leader, &a.soonest, &a.clock,
 			&a.life.database, &a.life.generation, &a.life.timeline, &a.life.system, &a.life.same, &a.life.mapVersion, &a.minProtocol)
 	if err != nil {
@@ -170,10 +173,30 @@ func decodeWorkers(raw []byte) ([]Worker, error) {
 	return workers, nil
 }
 
+// encodeLag returns NULL for what is not known.
+func encodeLag(measured lag.Reading) *string {
+	text, err := json.Marshal(measured)
+	if err != nil || len(measured) == 0 {
+		return nil
+	}
+	s := string(text)
+	return &s
+}
+
+// decodeLag takes what it cannot read, such as a later build's, for unknown.
+func decodeLag(text []byte) lag.Reading {
+	var measured lag.Reading
+	if len(text) == 0 || json.Unmarshal(text, &measured) != nil {
+		return nil
+	}
+	return measured
+}
+
 // readWorkers reads the workers that are live or leaving, as of now.
 func (r rows) readWorkers(ctx context.Context) ([]Worker, error) {
 	const sql = `
-SELECT worker_id, pod, addr, pool, roles, protocol, state, cordoned, started_at,
+SELECT worker_id, pod, addr, pool, roles, protocol, state, cordoned, started_at, lag,
+       (1000 * extract(epoch FROM clock_timestamp() - started_at))::bigint,
        (1000 * extract(epoch FROM expires_at - clock_timestamp()))::bigint
   FROM worker WHERE state <> 3 ORDER BY worker_id`
 	found, err := r.pool.Query(ctx, sql)
@@ -181,8 +204,10 @@ SELECT worker_id, pod, addr, pool, roles, protocol, state, cordoned, started_at,
 		return nil, fmt.Errorf("read workers: %w", err)
 	}
 	workers, err := pgx.CollectRows(found, func(row pgx.CollectableRow) (w Worker, err error) {
-		var expires int64
-		err = row.Scan(&w.ID, &w.Pod, &w.Addr, &w.Pool, &w.Roles, &w.Protocol, &w.State, &w.Cordoned, &w.StartedAt, &expires)
+		var age, expires int64
+		var measured []byte
+		err = row.Scan(&w.ID, &w.Pod, &w.Addr, &w.Pool, &w.Roles, &w.Protocol, &w.State, &w.Cordoned, &w.StartedAt, &measured, &age, &expires)
+		w.Age, w.Lag = time.Duration(age)*time.Millisecond, decodeLag(measured)
 		w.ExpiresIn = time.Duration(expires) * time.Millisecond
 		w.expired = expires < 0
 		return w, err

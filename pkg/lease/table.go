@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/myelin-hs/myelin/pkg/id"
+	"github.com/myelin-hs/myelin/pkg/lag"
 	"github.com/myelin-hs/myelin/pkg/shard"
 )
 
@@ -40,6 +41,9 @@ type Worker struct {
 	Cordoned  bool          // keeps its shards and is given no others: see [Manager.Cordon]
 	StartedAt time.Time     // database clock
 	ExpiresIn time.Duration // until its heartbeat expires, when this was read; negative: has expired
+	// Age, by the database's clock, and Lag, nil if it told none, are there only if Manager.Workers read the worker.
+	Age time.Duration
+	Lag lag.Reading
 
 	expired bool
 }

@@ -175,10 +175,10 @@ func TestQueueIsBounded(t *testing.T) {
 	require.Equal(t, 429, got.status)
 	require.Equal(t, "M_LIMIT_EXCEEDED", got.text("errcode"))
 	require.NotZero(t, got.body["retry_after_ms"])
-	require.Positive(t, p.Lag())
+	require.Positive(t, p.Lag().Oldest)
 	p.Granted(s, 1)
 	done.Wait()
-	require.Zero(t, p.Lag())
+	require.Zero(t, p.Lag().Oldest)
 	require.Equal(t, maxQueuedWrites, messages(t, p.db, room))
 }
 

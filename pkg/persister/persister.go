@@ -14,6 +14,7 @@ import (
 
 	"github.com/myelin-hs/myelin/pkg/event"
 	"github.com/myelin-hs/myelin/pkg/id"
+	"github.com/myelin-hs/myelin/pkg/lag"
 	"github.com/myelin-hs/myelin/pkg/lease"
 	"github.com/myelin-hs/myelin/pkg/postgres"
 )
@@ -71,7 +72,7 @@ func New(opts Options) (*Persister, error) {
 		return nil, errors.New("persister: Pool, DatabaseID, Signer, Leases and Publisher are required")
 	}
 	p := &Persister{opts: opts, reader: reader{opts.Pool, opts.Leases}, sending: make(chan struct{}, maxSending), log: opts.Logger}
-	m := newMeter(opts.Registerer, func() float64 { return p.Lag().Seconds() })
+	m := newMeter(opts.Registerer, func() float64 { return p.Lag().Oldest.Seconds() })
 	p.copies = newCopies(m.copies)
 	for range opts.Lanes {
 		s := &session{
@@ -123,13 +124,15 @@ func (p *Persister) rotate(ctx context.Context) error {
 	}
 }
 
-// Lag returns how long the oldest write that is not answered yet has waited.
-func (p *Persister) Lag() time.Duration {
-	var oldest time.Duration
-	for _, l := range p.lanes {
-		oldest = max(oldest, l.queue.age(time.Now()))
+// Lag returns how long the oldest writes that are not answered yet have waited. Of each lane it names the shard that has
+// waited longest: its other shards wait for that one, whatever they wait for.
+func (p *Persister) Lag() lag.Lag {
+	now := time.Now()
+	ages := make([]time.Duration, len(p.lanes))
+	for i, l := range p.lanes {
+		ages[i] = l.queue.age(now)
 	}
-	return oldest
+	return lag.Sharded(ages)
 }
 
 // Quiesce makes the writes of a shard wait and returns when none is in flight, or ctx ends: they then wait still, for

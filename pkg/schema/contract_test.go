@@ -36,8 +36,8 @@ func next(t *testing.T, more map[string]string) *schema.Set {
 
 // pair moves what the version before keeps in one table into another.
 var pair = map[string]string{
-	"0007_pets.sql":          `CREATE TABLE pet AS SELECT name FROM animal`,
-	"0007_pets.contract.sql": "-- protocol: 3\nDROP TABLE animal;",
+	"0008_pets.sql":          `CREATE TABLE pet AS SELECT name FROM animal`,
+	"0008_pets.contract.sql": "-- protocol: 3\nDROP TABLE animal;",
 }
 
 // newer are the options of the build with the pair; before, those of the build that it follows.
@@ -163,10 +163,10 @@ func TestAContractionThatBreaksOffIsTakenUpAgain(t *testing.T) {
 	t.Parallel()
 	steps := func(last string) map[string]string {
 		return map[string]string{
-			"0007_pets.sql":           pair["0007_pets.sql"],
-			"0007_pets.contract.sql":  pair["0007_pets.contract.sql"],
-			"0008_goods.sql":          `CREATE TABLE good (name text)`,
-			"0008_goods.contract.sql": "-- protocol: 4\nDROP TABLE good; " + last,
+			"0008_pets.sql":           pair["0008_pets.sql"],
+			"0008_pets.contract.sql":  pair["0008_pets.contract.sql"],
+			"0009_goods.sql":          `CREATE TABLE good (name text)`,
+			"0009_goods.contract.sql": "-- protocol: 4\nDROP TABLE good; " + last,
 		}
 	}
 	opts := newer
@@ -194,7 +194,7 @@ func TestAContractionThatBreaksOffIsTakenUpAgain(t *testing.T) {
 func TestContractNeedsTheSchemaOfItsBuild(t *testing.T) {
 	t.Parallel()
 	conn := connect(t, pgtest.New(t))
-	_, err := schema.ContractWith(next(t, map[string]string{"0007_more.sql": "SELECT 1"}), t.Context(), conn, newer)
+	_, err := schema.ContractWith(next(t, map[string]string{"0008_more.sql": "SELECT 1"}), t.Context(), conn, newer)
 	require.ErrorIs(t, err, schema.ErrOutdated)
 	_, err = schema.Contract(t.Context(), conn, schema.Options{ServerName: "other.example", Protocol: 2})
 	require.ErrorIs(t, err, schema.ErrOtherServer)

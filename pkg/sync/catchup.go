@@ -86,7 +86,7 @@ func (s *Sync) load(ctx context.Context, all []*room, resets []int) error {
 	for i, r := range all {
 		ids[i] = r.id
 	}
-	defer s.lag.begin()()
+	defer s.lag.Begin()()
 	found, err := loadHistories(ctx, s.cfg.Pool, ids, loadRun)
 	metricLoads.WithLabelValues("room").Add(float64(len(all)))
 	for i, r := range all {
@@ -115,7 +115,7 @@ func (s *Sync) fill(ctx context.Context, all []*room, p position.Position) error
 		}
 		r.mu.Unlock()
 	}
-	defer s.lag.begin()()
+	defer s.lag.Begin()()
 	found, err := selectRuns(ctx, s.cfg.Pool, reaches)
 	metricFills.WithLabelValues("room").Add(float64(len(all)))
 	for i, r := range all {

@@ -34,7 +34,7 @@ func (s *Sync) catchUpUser(ctx context.Context, u *user, p position.Position) er
 }
 
 func (s *Sync) loadUser(ctx context.Context, u *user, resets int) error {
-	defer s.lag.begin()()
+	defer s.lag.Begin()()
 	metricLoads.WithLabelValues("user").Inc()
 	found, err := loadMemberships(ctx, s.cfg.Pool, u.id)
 	u.mu.Lock()
@@ -95,7 +95,7 @@ func (s *Sync) catchUpShard(ctx context.Context, x *userShard, p position.Positi
 }
 
 func (s *Sync) fillShard(ctx context.Context, x *userShard, upto, p position.Position, resets int) error {
-	defer s.lag.begin()()
+	defer s.lag.Begin()()
 	metricFills.WithLabelValues("user_shard").Inc()
 	found, err := loadShardMemberships(ctx, s.cfg.Pool, x.number, upto)
 	x.mu.Lock()

@@ -14,6 +14,7 @@ import (
 	"github.com/myelin-hs/myelin/pkg/bus"
 	"github.com/myelin-hs/myelin/pkg/horizon"
 	"github.com/myelin-hs/myelin/pkg/id"
+	"github.com/myelin-hs/myelin/pkg/lag"
 	"github.com/myelin-hs/myelin/pkg/mxerr"
 	"github.com/myelin-hs/myelin/pkg/mxhttp"
 	"github.com/myelin-hs/myelin/pkg/position"
@@ -47,7 +48,7 @@ type Sync struct {
 	users  *users
 	polls  *polls
 	recent *recent
-	lag    *lag
+	lag    *lag.Meter
 
 	connected atomic.Bool  // the bus brings bodies
 	applied   atomic.Int64 // the P that the models have noted
@@ -76,7 +77,7 @@ func New(cfg Config) *Sync {
 		cfg.MaxRoomBytes = 256 << 20
 	}
 	s := &Sync{
-		cfg: cfg, polls: newPolls(), recent: &recent{max: maxRecent}, lag: &lag{since: map[int]time.Time{}},
+		cfg: cfg, polls: newPolls(), recent: &recent{max: maxRecent}, lag: &lag.Meter{},
 		want: newInterest(), moved: make(chan struct{}), draining: make(chan struct{}),
 	}
 	s.applied.Store(-1)
@@ -129,7 +130,7 @@ func (s *Sync) Run(ctx context.Context) error {
 			}
 			return err
 		case <-ticker.C:
-			metricLag.Set(s.lag.oldest().Seconds())
+			metricLag.Set(s.lag.Oldest().Seconds())
 			if time.Since(expire) >= min(time.Minute, s.cfg.IdleUser) {
 				expire = time.Now()
 				s.users.expire(s.cfg.IdleUser)
@@ -147,7 +148,7 @@ func (s *Sync) Lag() (time.Duration, error) {
 	if !s.cfg.Follower.Fresh() {
 		return 0, errors.New("the horizon was not heard of within a second")
 	}
-	return s.lag.oldest(), nil
+	return s.lag.Oldest(), nil
 }
 
 // at returns the P that was applied, and a channel that is closed when it moves.

@@ -19,7 +19,7 @@ const module = "github.com/myelin-hs/myelin/"
 
 // layer of each package below pkg/. A package that is not named here fails the test: give it a place.
 var layer = map[string]int{
-	"id": 0, "mxerr": 0, "canonicaljson": 0, "event": 0, "eventauth": 0, "stateres": 0, "shard": 0, "position": 0, "pushrules": 0,
+	"id": 0, "mxerr": 0, "canonicaljson": 0, "event": 0, "eventauth": 0, "stateres": 0, "shard": 0, "position": 0, "pushrules": 0, "lag": 0,
 	"service": 1, "service/proctest": 1, "config": 1, "telemetry": 1, "postgres": 1, "postgres/pgtest": 1, "schema": 1, "bus": 1, "bus/redistest": 1, "network": 1, "network/porttest": 1,
 	"lease": 2, "store": 2, "store/storetest": 2, "keyring": 2, "auth": 2, "admin": 2, "horizon": 2, "route": 2, "internalauth": 2, "mxhttp": 2,
 	"gateway": 3, "clientapi": 3, "persister": 3, "sync": 3, "fedin": 3, "adminapi": 3,

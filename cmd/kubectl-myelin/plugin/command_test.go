@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/myelin-hs/myelin/pkg/admin"
+	"github.com/myelin-hs/myelin/pkg/lag"
 )
 
 // workers is an admin API with two persisters.
@@ -32,7 +33,8 @@ func (w *workers) Status(context.Context) (admin.Status, error) {
 		ServerName: "example.org", DatabaseID: "db-1", SchemaVersion: 3, Horizon: 4096,
 		Workers: []admin.Worker{
 			{ID: 1, Pod: "p-0", Pool: "p", Roles: []string{"persister"}, State: admin.StateDead, StartedAt: started},
-			{ID: 2, Pod: "p-0", Pool: "p", Roles: []string{"persister"}, State: admin.StateLive, Shards: 2, StartedAt: started},
+			{ID: 2, Pod: "p-0", Pool: "p", Roles: []string{"persister"}, State: admin.StateLive, Shards: 2, StartedAt: started,
+				ExpiresInMS: 2500, Lag: lag.Reading{lag.Persister: {Oldest: 12 * time.Millisecond}}},
 			{ID: 3, Pod: "p-1", Pool: "p", Roles: []string{"persister"}, State: admin.StateLive, StartedAt: started},
 		},
 		Shards: []admin.Shard{

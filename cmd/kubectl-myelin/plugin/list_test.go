@@ -32,7 +32,7 @@ func TestShards(t *testing.T) {
 func TestWorkers(t *testing.T) {
 	t.Parallel()
 	_, out, _ := command(t, &workers{}, "workers")
-	require.Equal(t, []string{"WORKER POD STATE SHARDS AGE", "2 p-0 live 2 1h0m0s", "3 p-1 live 0 1h0m0s"}, lines(out))
+	require.Equal(t, []string{"WORKER POD STATE SHARDS LAG AGE", "2 p-0 live 2 12ms 1h0m0s", "3 p-1 live 0 - 1h0m0s"}, lines(out))
 	_, out, _ = command(t, &workers{}, "workers", "-o", "wide")
 	require.Len(t, lines(out), 4, "the dead too")
 	require.Contains(t, out, "HEARTBEAT")

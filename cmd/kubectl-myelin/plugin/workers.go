@@ -37,7 +37,7 @@ func writeWorkers(w io.Writer, workers []admin.Worker, wide bool, now time.Time)
 	if wide {
 		more = "\tPOOL\tROLES\tADDRESS\tHEARTBEAT"
 	}
-	fmt.Fprintln(w, "WORKER\tPOD\tSTATE\tSHARDS\tAGE"+more)
+	fmt.Fprintln(w, "WORKER\tPOD\tSTATE\tSHARDS\tLAG\tAGE"+more)
 	for _, x := range workers {
 		if x.State == admin.StateDead && !wide {
 			continue
@@ -45,7 +45,7 @@ func writeWorkers(w io.Writer, workers []admin.Worker, wide bool, now time.Time)
 		if wide {
 			more = fmt.Sprintf("\t%s\t%s\t%s\t%s", x.Pool, strings.Join(x.Roles, ","), x.Addr, heartbeat(x))
 		}
-		fmt.Fprintf(w, "%d\t%s\t%s\t%d\t%s%s\n", x.ID, x.Pod, stateOf(x), x.Shards, now.Sub(x.StartedAt).Round(time.Second), more)
+		fmt.Fprintf(w, "%d\t%s\t%s\t%d\t%s\t%s%s\n", x.ID, x.Pod, stateOf(x), x.Shards, lagOf(x), now.Sub(x.StartedAt).Round(time.Second), more)
 	}
 }
 
@@ -55,6 +55,15 @@ func stateOf(x admin.Worker) string {
 		return x.State + ",cordoned"
 	}
 	return x.State
+}
+
+// lagOf says how long a worker's oldest work has waited: "-" if its roles have none, or it is not known.
+func lagOf(x admin.Worker) string {
+	oldest, known := x.Lag.Oldest()
+	if !known || x.ExpiresInMS < 0 {
+		return "-"
+	}
+	return oldest.String()
 }
 
 // heartbeat says how long a worker's last one is good for.
