@@ -29,6 +29,13 @@ const (
 	ConditionRouteAccepted = "RouteAccepted"
 )
 
+// Conditions of a WorkerPool.
+const (
+	// ConditionAutoscaling is there while autoscaling is asked for: the autoscaler can tell how many workers there should be.
+	// Nothing else depends on it.
+	ConditionAutoscaling = "Autoscaling"
+)
+
 // Reasons of conditions. The list is fixed: scripts and alerts may match on them. A message says what to do, in a sentence.
 const (
 	// Database: the first eight are also written by `worker migrate`.
@@ -77,6 +84,21 @@ const (
 	ReasonHomeserverMissing  = "HomeserverMissing"
 	ReasonWaitingForDatabase = "WaitingForDatabase"
 	ReasonWaitingForPool     = "WaitingForPool"
+
+	// Autoscaling.
+	ReasonAutoscalingActive = "AutoscalingActive"
+	// ReasonAutoscalingLimited: more workers are wanted than maxReplicas allows.
+	ReasonAutoscalingLimited = "AutoscalingLimited"
+	// ReasonLagUnknown: the workers' lag is not known, so the pool stays as it is.
+	ReasonLagUnknown = "LagUnknown"
+	// ReasonMetricsUnavailable: the autoscaler gets no metrics, so the pool stays as it is.
+	ReasonMetricsUnavailable = "MetricsUnavailable"
+	// ReasonAutoscalerUnanswered: no controller has looked at the HorizontalPodAutoscaler yet.
+	ReasonAutoscalerUnanswered = "AutoscalerUnanswered"
+	// ReasonAutoscalerFailed: the autoscaler cannot read or set the pool's replicas.
+	ReasonAutoscalerFailed = "AutoscalerFailed"
+	// ReasonAutoscalerRefused: the API server does not take the HorizontalPodAutoscaler.
+	ReasonAutoscalerRefused = "AutoscalerRefused"
 
 	// The way in from outside.
 	ReasonIngressMade    = "IngressMade"

@@ -103,7 +103,7 @@ func TestColumns(t *testing.T) {
 	t.Parallel()
 	for kind, want := range map[string]struct{ short, columns string }{
 		"Homeserver":          {"hs", "Server Ready Reason Workers Shards Age"},
-		"WorkerPool":          {"wp", "Homeserver Roles Ready Desired Pods Available Reason Age"},
+		"WorkerPool":          {"wp", "Homeserver Roles Ready Desired Pods Available Lag Reason Age"},
 		"EventPersisterShard": {"eps", "Homeserver Shard Ready Owner Epoch Reason Age"},
 	} {
 		d := definitions(t)[kind].Spec

@@ -20,6 +20,8 @@ const (
 var RequiredRoles = []Role{RoleGateway, RoleClient, RolePersister, RoleSync}
 
 // WorkerPoolSpec is a number of identical workers.
+// +kubebuilder:validation:XValidation:rule="!has(self.autoscaling) || !has(self.autoscaling.lagTargetMilliseconds) || self.roles.exists(r, r in ['persister', 'sync'])",message="autoscaling.lagTargetMilliseconds needs the role persister or sync: work of the others does not wait in a worker"
+// +kubebuilder:validation:XValidation:rule="!has(self.autoscaling) || !has(self.autoscaling.cpuTargetUtilization) || has(self.resources) && has(self.resources.requests) && has(self.resources.requests.cpu)",message="autoscaling.cpuTargetUtilization needs resources.requests.cpu, of which it is a percentage"
 type WorkerPoolSpec struct {
 	// homeserverRef names the Homeserver that the pool works for, in the same namespace. It cannot be changed.
 	// +required
@@ -34,12 +36,16 @@ type WorkerPoolSpec struct {
 	Roles []Role `json:"roles"`
 
 	// replicas is how many workers there should be. Any number can come and go at any time; kubectl scale and
-	// HorizontalPodAutoscalers set it.
+	// HorizontalPodAutoscalers set it. The operator never does. With autoscaling, leave it out of what you apply.
 	// +optional
 	// +kubebuilder:default=1
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=300
 	Replicas *int32 `json:"replicas,omitempty"`
+
+	// autoscaling has the number of workers follow their load. Without it replicas stays as it is.
+	// +optional
+	Autoscaling *Autoscaling `json:"autoscaling,omitempty"`
 
 	// resources of each worker.
 	// +optional
@@ -100,6 +106,12 @@ type WorkerPoolStatus struct {
 	// updatedReplicas is how many of them have the newest pod template.
 	// +optional
 	UpdatedReplicas int32 `json:"updatedReplicas"`
+	// lag is how long the oldest work of a worker has waited, coarsely: 0s is less than 100ms, and 100ms, 1s, 10s and 1m are at
+	// least that. It is the most of the last minute. Empty while it is not known, and for pools without the roles persister
+	// and sync.
+	// +optional
+	// +kubebuilder:validation:MaxLength=16
+	Lag string `json:"lag,omitempty"`
 	// selector of the pool's pods, as a string, for the scale subresource.
 	// +optional
 	// +kubebuilder:validation:MaxLength=512
@@ -124,6 +136,7 @@ type WorkerPoolStatus struct {
 // +kubebuilder:printcolumn:name="Desired",type=integer,JSONPath=`.spec.replicas`
 // +kubebuilder:printcolumn:name="Pods",type=integer,JSONPath=`.status.replicas`
 // +kubebuilder:printcolumn:name="Available",type=integer,JSONPath=`.status.readyReplicas`
+// +kubebuilder:printcolumn:name="Lag",type=string,JSONPath=`.status.lag`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
 // +kubebuilder:printcolumn:name="Message",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].message`,priority=1
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`

@@ -108,7 +108,20 @@ func TestObjects(t *testing.T) {
 		v1alpha1.TopologySpread{TopologyKey: "topology.kubernetes.io/zone", MaxSkew: 2, WhenUnsatisfiable: "DoNotSchedule"})
 	random := bytes.Repeat([]byte{7}, desired.SigningSeedLength)
 
+	fewest, most, target, cpu, window := int32(1), int32(8), int32(500), int32(80), int32(30)
+	scaled, scaledMuch := pool("persister"), pool("persister")
+	scaled.Spec.Autoscaling = &v1alpha1.Autoscaling{MinReplicas: &fewest, MaxReplicas: most, LagTargetMilliseconds: &target}
+	scaledMuch.Spec.Autoscaling = &v1alpha1.Autoscaling{
+		MinReplicas: &fewest, MaxReplicas: most, LagTargetMilliseconds: &target, CPUTargetUtilization: &cpu,
+		Behavior: &v1alpha1.AutoscalingBehavior{
+			ScaleUp:   &v1alpha1.ScalingRules{SelectPolicy: "Min", Policies: []v1alpha1.ScalingPolicy{{Type: "Percent", Value: 50, PeriodSeconds: 15}}},
+			ScaleDown: &v1alpha1.ScalingRules{StabilizationWindowSeconds: &window},
+		},
+	}
+
 	objects := map[string]any{
+		"autoscaler":          desired.Autoscaler(scaled, poolOwner),
+		"autoscaler-full":     desired.Autoscaler(scaledMuch, poolOwner),
 		"deployment":          desired.Deployment(desired.PoolOf(pool("persister"), least), poolOwner),
 		"deployment-full":     desired.Deployment(desired.PoolOf(much, all), poolOwner),
 		"disruption-budget":   desired.DisruptionBudget(desired.PoolOf(pool("persister"), least), poolOwner),

@@ -83,8 +83,8 @@ func (c *Controller) writeStatus(ctx context.Context, hs *v1alpha1.Homeserver, s
 	plan.Set(&status.Conditions, v1alpha1.ConditionDatabaseReady, d.migration.Ready, hs.Generation)
 	plan.Set(&status.Conditions, v1alpha1.ConditionWorkersReady, d.workers, hs.Generation)
 	plan.Set(&status.Conditions, v1alpha1.ConditionShardsClaimed, shards, hs.Generation)
-	plan.SetEntry(&status.Conditions, v1alpha1.ConditionIngressMade, hs.Spec.Ingress != nil, d.ingress, hs.Generation)
-	plan.SetEntry(&status.Conditions, v1alpha1.ConditionRouteAccepted, hs.Spec.Route != nil, d.route, hs.Generation)
+	plan.SetOptional(&status.Conditions, v1alpha1.ConditionIngressMade, hs.Spec.Ingress != nil, d.ingress, hs.Generation)
+	plan.SetOptional(&status.Conditions, v1alpha1.ConditionRouteAccepted, hs.Spec.Route != nil, d.route, hs.Generation)
 	if equality.Semantic.DeepEqual(before.Status, hs.Status) {
 		return nil
 	}

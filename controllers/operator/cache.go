@@ -2,6 +2,7 @@ package operator
 
 import (
 	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
@@ -20,6 +21,7 @@ func Scheme() *runtime.Scheme {
 	s := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{
 		v1alpha1.AddToScheme, corev1.AddToScheme, appsv1.AddToScheme, batchv1.AddToScheme, networkingv1.AddToScheme, policyv1.AddToScheme,
+		autoscalingv2.AddToScheme,
 	} {
 		utilruntime.Must(add(s))
 	}
@@ -32,13 +34,14 @@ func cacheOptions(namespaces []string) cache.Options {
 	o := cache.Options{
 		DefaultTransform: cache.TransformStripManagedFields(),
 		ByObject: map[client.Object]cache.ByObject{
-			&appsv1.Deployment{}:            own,
-			&batchv1.Job{}:                  own,
-			&corev1.Service{}:               own,
-			&networkingv1.NetworkPolicy{}:   own,
-			&networkingv1.Ingress{}:         own,
-			&policyv1.PodDisruptionBudget{}: own,
-			&corev1.Pod{}:                   {Label: desired.Leaving()}, // of pods only those that are to be stopped
+			&appsv1.Deployment{}:                     own,
+			&batchv1.Job{}:                           own,
+			&corev1.Service{}:                        own,
+			&networkingv1.NetworkPolicy{}:            own,
+			&networkingv1.Ingress{}:                  own,
+			&policyv1.PodDisruptionBudget{}:          own,
+			&autoscalingv2.HorizontalPodAutoscaler{}: own,
+			&corev1.Pod{}:                            {Label: desired.Leaving()}, // of pods only those that are to be stopped
 		},
 	}
 	if len(namespaces) > 0 {

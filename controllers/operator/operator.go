@@ -143,7 +143,7 @@ func Run(ctx context.Context, config *rest.Config, o Options) error {
 	if err != nil {
 		return fmt.Errorf("operator: %w", err)
 	}
-	if err := errors.Join(homeserver.Add(m, direct, events, o.Namespace), workerpool.Add(m, ask, drain), persistershard.Add(m, ask, events)); err != nil {
+	if err := errors.Join(homeserver.Add(m, direct, events, o.Namespace), workerpool.Add(m, ask, drain, events), persistershard.Add(m, ask, events)); err != nil {
 		return fmt.Errorf("operator: %w", err)
 	}
 	if o.MetricsAddr != "0" {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	appsv1 "k8s.io/api/apps/v1"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/myelin-hs/myelin/api/v1alpha1"
 	"github.com/myelin-hs/myelin/pkg/admin"
+	"github.com/myelin-hs/myelin/pkg/lag"
 )
 
 // claimedBy is what workers tell when one pod owns all shards.
@@ -182,11 +184,11 @@ func TestWrongStatusIsPutRight(t *testing.T) {
 	})
 }
 
-func differs(want, have int32) string {
+func differs[T comparable](want, have T) string {
 	if want == have {
 		return ""
 	}
-	return fmt.Sprintf("wanted %d, have %d", want, have)
+	return fmt.Sprintf("wanted %v, have %v", want, have)
 }
 
 // versions are the resource versions of all there is in the namespace.
@@ -227,4 +229,30 @@ func TestTheStatusTellsOfRedis(t *testing.T) {
 		s.condition(v1alpha1.ConditionRedisReachable, step.status, step.reason)
 	}
 	s.condition(v1alpha1.ConditionShardsClaimed, "True", v1alpha1.ReasonShardsClaimed)
+}
+
+func TestAPoolShowsItsLag(t *testing.T) {
+	t.Parallel()
+	status := claimedBy("demo-persister-0", 64)
+	tells := func(oldest time.Duration) []admin.Worker {
+		return []admin.Worker{{
+			ID: 7, Pod: "demo-persister-0", Pool: "demo-persister", State: admin.StateLive, ExpiresInMS: 2000,
+			Lag: lag.Reading{lag.Persister: {Oldest: oldest}},
+		}}
+	}
+	status.Workers = tells(3 * time.Millisecond)
+	s := serving(t, status)
+	shows := func(want string) {
+		t.Helper()
+		s.eventually(func() string {
+			var wp v1alpha1.WorkerPool
+			s.get("demo-persister", &wp)
+			return differs(want, wp.Status.Lag)
+		})
+	}
+	shows("0s")
+	s.data.set(func(d *dataPlane) { d.status.Workers = tells(2 * time.Second) })
+	shows("1s")
+	s.data.set(func(d *dataPlane) { d.err = errors.New("nobody answers") })
+	shows("")
 }

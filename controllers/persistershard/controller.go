@@ -59,6 +59,8 @@ type link struct {
 	failures   int    // in a row
 	// workers as they told last; nil: they have not yet.
 	workers *plan.Members
+	// lag is what the status of each pool says of it.
+	lag map[string]plan.LagShown
 }
 
 // Add adds the controller to the manager.
@@ -97,9 +99,10 @@ func (c *Controller) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	}
 	if !s.serving {
 		c.forget(req.NamespacedName)
-		return apply.Settle(ctrl.Result{}, errors.Join(c.writeUnknown(ctx, s, nil), c.writeRedis(ctx, &hs, "")))
+		return apply.Settle(ctrl.Result{}, errors.Join(c.writeUnknown(ctx, s, nil), c.writeRedis(ctx, &hs, ""), c.writeNoLag(ctx, s)))
 	}
-	status, workers, failures, err := c.question(ctx, &hs)
+	l := c.linkTo(&hs)
+	status, failures, err := c.question(ctx, &hs, l)
 	switch {
 	case err == nil:
 	case failures < patience:
@@ -108,7 +111,7 @@ func (c *Controller) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		if failures == patience {
 			log.FromContext(ctx).Error(err, "the workers do not answer")
 		}
-		return apply.Settle(ctrl.Result{RequeueAfter: pollEvery}, errors.Join(c.writeUnknown(ctx, s, err), c.writeRedis(ctx, &hs, "")))
+		return apply.Settle(ctrl.Result{RequeueAfter: pollEvery}, errors.Join(c.writeUnknown(ctx, s, err), c.writeRedis(ctx, &hs, ""), c.writeNoLag(ctx, s)))
 	}
 	after := pollEvery
 	for _, shard := range status.Shards {
@@ -119,7 +122,7 @@ func (c *Controller) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if err := c.writeRedis(ctx, &hs, status.Redis); err != nil {
 		return apply.Settle(ctrl.Result{}, err)
 	}
-	return apply.Settle(ctrl.Result{RequeueAfter: after}, c.writeStatus(ctx, &hs, s, status, workers))
+	return apply.Settle(ctrl.Result{RequeueAfter: after}, errors.Join(c.writeStatus(ctx, &hs, s, status, l.workers), c.writeLag(ctx, s, l, status)))
 }
 
 func ofPool(_ context.Context, o client.Object) []ctrl.Request {

@@ -12,6 +12,7 @@ import (
 // seen is all that a pass looks at, besides the workers' answer.
 type seen struct {
 	shards []*v1alpha1.EventPersisterShard
+	pools  []*v1alpha1.WorkerPool
 	// serving: there is a ready worker that can be asked.
 	serving bool
 }
@@ -32,8 +33,11 @@ func (c *Controller) look(ctx context.Context, hs *v1alpha1.Homeserver) (*seen, 
 	if err := c.client.List(ctx, &pools, in); err != nil {
 		return nil, fmt.Errorf("list WorkerPools: %w", err)
 	}
-	for _, p := range pools.Items {
-		s.serving = s.serving || p.Spec.HomeserverRef.Name == hs.Name && p.Status.ReadyReplicas > 0
+	for i := range pools.Items {
+		if p := &pools.Items[i]; p.Spec.HomeserverRef.Name == hs.Name {
+			s.pools = append(s.pools, p)
+			s.serving = s.serving || p.Status.ReadyReplicas > 0
+		}
 	}
 	return s, nil
 }

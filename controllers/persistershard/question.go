@@ -12,19 +12,23 @@ import (
 	"github.com/myelin-hs/myelin/pkg/admin"
 )
 
-// question asks a homeserver's workers, and counts failures in a row. The credential is read again after a failure, for it
-// may have been changed. Who drains is remembered from answer to answer, and told as Events. One Homeserver is never
-// reconciled twice at a time.
-func (c *Controller) question(ctx context.Context, hs *v1alpha1.Homeserver) (told admin.Status, workers *plan.Members, failures int, err error) {
+// linkTo is what is remembered of a homeserver. It is the caller's: one Homeserver is never reconciled twice at a time.
+func (c *Controller) linkTo(hs *v1alpha1.Homeserver) *link {
 	name := client.ObjectKeyFromObject(hs)
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	l := c.links[name]
 	if l == nil {
 		l = &link{}
 		c.links[name] = l
 	}
-	c.mu.Unlock()
+	return l
+}
 
+// question asks a homeserver's workers, and counts failures in a row. The credential is read again after a failure, for it
+// may have been changed. Who drains is remembered from answer to answer, and told as Events.
+func (c *Controller) question(ctx context.Context, hs *v1alpha1.Homeserver, l *link) (told admin.Status, failures int, err error) {
+	name := client.ObjectKeyFromObject(hs)
 	if l.credential == "" {
 		l.credential, err = dataplane.Credential(ctx, c.reader, hs)
 	}
@@ -36,13 +40,13 @@ func (c *Controller) question(ctx context.Context, hs *v1alpha1.Homeserver) (tol
 	if err != nil {
 		l.credential = ""
 		l.failures++
-		return admin.Status{}, nil, l.failures, err
+		return admin.Status{}, l.failures, err
 	}
 	l.failures = 0
 	before := l.workers
 	l.workers = plan.MembersOf(told, before)
 	c.events.Record(hs, l.workers.Drains(before)...)
-	return told, l.workers, 0, nil
+	return told, 0, nil
 }
 
 func (c *Controller) forget(hs types.NamespacedName) {

@@ -108,6 +108,12 @@ func verdicts() []plan.Verdict {
 	}
 	ready, reconciling, stalled := plan.PoolReady(0, nil, &plan.DeploymentSeen{Observed: true}, "")
 	add(&ready, reconciling, stalled)
+	for _, conditions := range autoscalers {
+		v := plan.Autoscaling(conditions)
+		add(&v)
+	}
+	notTaken := plan.AutoscalerRefused("spec.maxReplicas: bad")
+	add(&notTaken)
 	paused := plan.Migration(plan.MigrationSeen{Inputs: "j"}).WhilePaused().Ready
 	add(&paused)
 	for _, held := range []bool{true, false} {

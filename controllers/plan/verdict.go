@@ -48,3 +48,14 @@ func setWhile(conditions *[]metav1.Condition, kind string, v *Verdict, generatio
 	}
 	Set(conditions, kind, yes(v.Reason, v.Message), generation)
 }
+
+// SetOptional sets the condition of something that the spec may ask for, such as a way in from outside: it is there while that
+// is so. Without a verdict, as while the object is paused, it stays as it is.
+func SetOptional(conditions *[]metav1.Condition, kind string, asked bool, v *Verdict, generation int64) {
+	switch {
+	case !asked:
+		meta.RemoveStatusCondition(conditions, kind)
+	case v != nil:
+		Set(conditions, kind, *v, generation)
+	}
+}

@@ -1,6 +1,7 @@
 // Package workerpool is the controller of WorkerPools. It turns each into a Deployment and a PodDisruptionBudget, once the
 // Homeserver's database is verified, has workers give away what they own before their pods are stopped, and says in the
-// status how many workers are ready.
+// status how many workers are ready. The number of replicas is never its own decision: where the spec asks for autoscaling it
+// makes the HorizontalPodAutoscaler that decides.
 package workerpool
 
 import (
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	policyv1 "k8s.io/api/policy/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
@@ -23,6 +25,7 @@ import (
 	"github.com/myelin-hs/myelin/api/v1alpha1"
 	"github.com/myelin-hs/myelin/controllers/apply"
 	"github.com/myelin-hs/myelin/controllers/dataplane"
+	"github.com/myelin-hs/myelin/controllers/kubeevent"
 	"github.com/myelin-hs/myelin/controllers/plan"
 )
 
@@ -39,6 +42,7 @@ type Controller struct {
 	// reader is not cached: of pods the cache holds those only that are marked as leaving.
 	reader client.Reader
 	apply  *apply.Applier
+	events *kubeevent.Recorder
 	ask    dataplane.Asker
 	drain  dataplane.Drainer
 	now    func() time.Time
@@ -48,15 +52,17 @@ type Controller struct {
 }
 
 // Add adds the controller to the manager.
-func Add(m manager.Manager, ask dataplane.Asker, drain dataplane.Drainer) error {
+func Add(m manager.Manager, ask dataplane.Asker, drain dataplane.Drainer, events *kubeevent.Recorder) error {
 	c := &Controller{
 		client: m.GetClient(), reader: m.GetAPIReader(), apply: apply.New(m.GetClient(), m.GetAPIReader(), "workerpool"),
-		ask: ask, drain: drain, now: time.Now, unanswered: map[types.NamespacedName]int{},
+		events: events, ask: ask, drain: drain, now: time.Now, unanswered: map[types.NamespacedName]int{},
 	}
 	return ctrl.NewControllerManagedBy(m).Named("workerpool").
 		// Also for changes of status: one written from a cache that was behind is looked at again when the cache has it.
 		For(&v1alpha1.WorkerPool{}).
 		Owns(&policyv1.PodDisruptionBudget{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		// Also for changes of its status, which say how it does.
+		Owns(&autoscalingv2.HorizontalPodAutoscaler{}).
 		// A rollout goes from pool to pool.
 		Watches(&appsv1.Deployment{}, handler.EnqueueRequestsFromMapFunc(c.ofDeployment)).
 		Watches(&v1alpha1.Homeserver{}, handler.EnqueueRequestsFromMapFunc(c.ofHomeserver)).
@@ -99,6 +105,13 @@ func (c *Controller) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return apply.Settle(ctrl.Result{}, err)
 	}
 	err = c.carryOut(ctx, &wp, s, action, scaling.Replicas)
+	var autoscaling *plan.Verdict
+	if s.paused(&wp) == nil {
+		var failed error
+		if autoscaling, failed = c.autoscale(ctx, &wp); failed != nil {
+			return ctrl.Result{}, errors.Join(err, failed)
+		}
+	}
 	var stuck *plan.Verdict // until somebody changes something
 	switch {
 	case errors.Is(err, apply.ErrNameTaken):
@@ -110,7 +123,7 @@ func (c *Controller) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	case err != nil:
 		return ctrl.Result{}, err
 	}
-	return apply.Settle(ctrl.Result{RequeueAfter: scaling.After}, c.writeStatus(ctx, &wp, s, waiting, stuck, scaling.Why))
+	return apply.Settle(ctrl.Result{RequeueAfter: scaling.After}, c.writeStatus(ctx, &wp, s, waiting, stuck, autoscaling, scaling.Why))
 }
 
 func (c *Controller) ofHomeserver(ctx context.Context, o client.Object) []ctrl.Request {

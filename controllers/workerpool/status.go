@@ -4,6 +4,8 @@ import (
 	"context"
 
 	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/myelin-hs/myelin/api/v1alpha1"
 	"github.com/myelin-hs/myelin/controllers/desired"
@@ -11,7 +13,7 @@ import (
 )
 
 // writeStatus builds the status anew from what was seen, and writes it if it differs.
-func (c *Controller) writeStatus(ctx context.Context, wp *v1alpha1.WorkerPool, s *seen, waiting, stuck *plan.Verdict, scaling string) error {
+func (c *Controller) writeStatus(ctx context.Context, wp *v1alpha1.WorkerPool, s *seen, waiting, stuck, autoscaling *plan.Verdict, scaling string) error {
 	before := wp.DeepCopy()
 	status := &wp.Status
 	status.ObservedGeneration = wp.Generation
@@ -28,8 +30,18 @@ func (c *Controller) writeStatus(ctx context.Context, wp *v1alpha1.WorkerPool, s
 	}
 	plan.SetProgress(&status.Conditions, ready, reconciling, stalled, wp.Generation)
 	plan.SetPaused(&status.Conditions, s.paused(wp), wp.Generation)
+	plan.SetOptional(&status.Conditions, v1alpha1.ConditionAutoscaling, wp.Spec.Autoscaling != nil, autoscaling, wp.Generation)
 	if equality.Semantic.DeepEqual(before.Status, wp.Status) {
 		return nil
 	}
-	return c.apply.Status(ctx, before, wp)
+	if err := c.apply.Status(ctx, before, wp); err != nil {
+		return err
+	}
+	condition := func(o *v1alpha1.WorkerPool) *metav1.Condition {
+		return meta.FindStatusCondition(o.Status.Conditions, v1alpha1.ConditionAutoscaling)
+	}
+	if n := plan.AutoscalingNotice(condition(before), condition(wp)); n != nil {
+		c.events.Record(wp, *n)
+	}
+	return nil
 }
