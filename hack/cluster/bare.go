@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"maps"
-	"slices"
 	"time"
 )
 
@@ -160,10 +158,7 @@ func (s *State) prepare(ctx context.Context) error {
 	}
 	taken := portTaken
 	if len(running) > 0 {
-		// Some of the ports are taken by our own daemons. A port that somebody
-		// else took from one that has ended is found out when that one starts.
-		ours := slices.Collect(maps.Values(s.Ports))
-		taken = func(port int) bool { return !slices.Contains(ours, port) && portTaken(port) }
+		taken = s.takenByOthers(portTaken)
 	}
 	if s.Ports, err = choosePorts(s.allPorts(), s.Ports, taken); err != nil {
 		return err
