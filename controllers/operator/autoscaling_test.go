@@ -10,6 +10,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -91,9 +92,32 @@ var activelyScaling = autoscalingv2.HorizontalPodAutoscalerCondition{Type: autos
 // applied applies the pool as kubectl apply --server-side does.
 func (s *space) applied(change string) {
 	s.t.Helper()
-	wp := object(s.t, poolYAML, change)
+	s.appliedBy("somebody", object(s.t, poolYAML, change))
+}
+
+func (s *space) appliedBy(who string, wp *unstructured.Unstructured) {
+	s.t.Helper()
 	wp.SetNamespace(s.name)
-	require.NoError(s.t, cluster.Apply(s.t.Context(), client.ApplyConfigurationFromUnstructured(wp), client.FieldOwner("somebody")))
+	require.NoError(s.t, cluster.Apply(s.t.Context(), client.ApplyConfigurationFromUnstructured(wp), client.FieldOwner(who)))
+}
+
+// docs/autoscaling.md tells people to do so.
+func TestReplicasAreHandedOverToTheAutoscaler(t *testing.T) {
+	t.Parallel()
+	s := newSpace(t)
+	s.applied(`{spec: {replicas: 3}}`)
+	s.appliedBy("handover", object(t, `{apiVersion: myelin.dev/v1alpha1, kind: WorkerPool, metadata: {name: demo-persister}, spec: {replicas: 3}}`, `{}`))
+	s.applied(autoscaled)
+	has := func(want int32) {
+		t.Helper()
+		var wp v1alpha1.WorkerPool
+		s.get("demo-persister", &wp)
+		require.Equal(t, want, *wp.Spec.Replicas)
+	}
+	has(3)
+	s.scale("demo-persister", 5)
+	s.applied(`{spec: {autoscaling: {maxReplicas: 9, lagTargetMilliseconds: 500}}}`)
+	has(5)
 }
 
 func TestAutoscalerComesAndGoesWithTheSpecAndReplicasStay(t *testing.T) {
