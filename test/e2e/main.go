@@ -43,7 +43,7 @@ func run(ctx context.Context) error {
 	flag.StringVar(&t.upgrade, "upgrade-image", "", "`image` for the fault upgrade")
 	flag.StringVar(&scenarios, "autoscale", "", "play these in place of the tour, separated by commas: "+scenarioNames()+"; all for all of them")
 	flag.StringVar(&t.scale.cpu, "cpu", "150m", "CPU `limit` of the persisters that follow their load")
-	flag.DurationVar(&t.scale.target, "lag-target", 100*time.Millisecond, "lag that these are to keep")
+	flag.DurationVar(&t.scale.target, "lag-target", 250*time.Millisecond, "lag that these are to keep")
 	flag.IntVar(&t.scale.busy, "cpu-target", 70, "CPU that these are to use in a step, in `percent` of their limit; 0 for no such target")
 	flag.IntVar(&t.scale.most, "most", 6, "how many persisters there may be then")
 	flag.StringVar(&t.scale.picture, "picture", "docs/autoscaling.svg", "`file` to draw the load step into; empty for none")
