@@ -29,17 +29,19 @@ dev: ## Run a whole homeserver in one process on 127.0.0.1:8008, with a Postgres
 .PHONY: build
 build: ## Build all binaries into bin/
 	$(GOBUILD) -o bin/ ./cmd/...
+	cd cmd/metrics-adapter && $(GOBUILD) -o ../../bin/ .
 	cp cmd/kubectl-myelin/kubectl_complete-myelin bin/
 
 .PHONY: image
 image: build ## Pack the image and load it into the demo's cluster
-	$(CLUSTER_TOOL) image $(IMAGE) $(CURDIR)/bin/worker $(CURDIR)/bin/operator
+	$(CLUSTER_TOOL) image $(IMAGE) $(CURDIR)/bin/worker $(CURDIR)/bin/operator $(CURDIR)/bin/metrics-adapter
 
 .PHONY: generate
-generate: ## Generate deepcopy functions, CRDs and roles from the types and markers, and docs/crd-reference.md from the CRDs
+generate: ## Generate deepcopy functions, CRDs and roles from the types and markers, docs/crd-reference.md from the CRDs, KEDA's protocol
 	$(TOOL) controller-gen object paths=./api/... crd output:crd:dir=config/crd/bases \
 		rbac:roleName=operator paths=./controllers/... output:rbac:dir=config/rbac
 	go run ./hack/crdref config/crd/bases docs/crd-reference.md
+	go run -C hack/protogen . ../../cmd/metrics-adapter/keda/externalscaler/externalscaler.proto
 	hack/chart-files.sh
 
 ##@ Check
@@ -63,8 +65,8 @@ lint: ## gofmt, go vet, staticcheck, shellcheck
 	@bad=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$bad" || { echo "gofmt: $$bad"; exit 1; }
 	go vet ./...
 	$(TOOL) staticcheck ./...
-	cd hack/promql && go vet . && go tool -modfile=../tools/go.mod staticcheck .
-	cd hack/cluster && go vet . && go tool -modfile=../tools/go.mod staticcheck .
+	for module in promql cluster keda protogen; do (cd hack/$$module && go vet . && go tool -modfile=../tools/go.mod staticcheck .); done
+	cd cmd/metrics-adapter && go vet ./... && go tool -modfile=../../hack/tools/go.mod staticcheck ./...
 	hack/shellcheck.sh
 
 .PHONY: mutants

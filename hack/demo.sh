@@ -118,8 +118,8 @@ up() {
     echo "set IMAGE to a name that this cluster can pull: it does not see images that are built here" >&2
     exit 1
   fi
-  [ -n "$image" ] || image=myelin.local/myelin:$(cat bin/worker bin/operator | sha256sum | cut -c1-12)
-  cluster image "$image" bin/worker bin/operator
+  [ -n "$image" ] || image=myelin.local/myelin:$(cat bin/worker bin/operator bin/metrics-adapter | sha256sum | cut -c1-12)
+  cluster image "$image" bin/worker bin/operator bin/metrics-adapter
   ln -sf "$KUBECTL" bin/kubectl
 
   step "installing the operator"

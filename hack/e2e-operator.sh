@@ -39,7 +39,7 @@ NODES=2 TOUR=none hack/demo.sh up
 variables=$(bin/cluster env)
 eval "$variables"
 image=myelin.local/myelin:next-$(sha256sum <"$next/worker" | cut -c1-12)
-bin/cluster image "$image" "$next/worker" bin/operator
+bin/cluster image "$image" "$next/worker" bin/operator bin/metrics-adapter
 bin/e2e --kubectl="$KUBECTL" --namespace="${NAMESPACE:-myelin}" --artifacts=operator --rooms=20 --rate=20 \
   --faults="$faults" --upgrade-image="$image" || failed=1
 exit "$failed"

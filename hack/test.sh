@@ -9,5 +9,6 @@ if [ $# -eq 0 ]; then
   set -- ./...
   (cd hack/cluster && go test -race .)
   (cd hack/promql && go test .) # Prometheus' engine is not ours to race
+  (cd cmd/metrics-adapter && go test -race ./...)
 fi
 go test -race -timeout 15m "$@"

@@ -31,12 +31,13 @@ var allowed = map[int][]int{0: {0}, 1: {1}, 2: {0, 1, 2}, 3: {0, 1, 2}, 4: {0, 1
 
 // never lists what a binary, or a folder's packages, must not link.
 var never = map[string][]string{
-	"cmd/worker":         {"k8s.io/", "sigs.k8s.io/controller-runtime"},
-	"cmd/operator":       {"github.com/jackc/pgx", "github.com/redis/", module + "pkg/postgres", module + "pkg/schema"},
-	"cmd/kubectl-myelin": {"github.com/jackc/pgx", "github.com/redis/"},
-	"api":                {"k8s.io/api/", "k8s.io/client-go", "sigs.k8s.io/controller-runtime", "github.com/jackc/pgx", "github.com/redis/", module + "pkg"},
-	"controllers":        {"github.com/jackc/pgx", "github.com/redis/"},
-	"pkg":                {"k8s.io/", "sigs.k8s.io/controller-runtime"},
+	"cmd/worker":          {"k8s.io/", "sigs.k8s.io/controller-runtime"},
+	"cmd/operator":        {"github.com/jackc/pgx", "github.com/redis/", module + "pkg/postgres", module + "pkg/schema"},
+	"cmd/metrics-adapter": {"github.com/jackc/pgx", "github.com/redis/", module + "pkg/postgres", module + "pkg/schema"},
+	"cmd/kubectl-myelin":  {"github.com/jackc/pgx", "github.com/redis/"},
+	"api":                 {"k8s.io/api/", "k8s.io/client-go", "sigs.k8s.io/controller-runtime", "github.com/jackc/pgx", "github.com/redis/", module + "pkg"},
+	"controllers":         {"github.com/jackc/pgx", "github.com/redis/"},
+	"pkg":                 {"k8s.io/", "sigs.k8s.io/controller-runtime"},
 }
 
 type listed struct {
@@ -47,10 +48,16 @@ type listed struct {
 	Deps         []string
 }
 
+// list gives the packages of the module and of those of its binaries that are modules of their own.
 func list(t *testing.T) []listed {
 	t.Helper()
+	return append(listIn(t, "../.."), listIn(t, "../../cmd/metrics-adapter")...)
+}
+
+func listIn(t *testing.T, dir string) []listed {
+	t.Helper()
 	cmd := exec.Command("go", "list", "-json=ImportPath,Imports,TestImports,XTestImports,Deps", "./...")
-	cmd.Dir = "../.."
+	cmd.Dir = dir
 	out, err := cmd.Output()
 	require.NoError(t, err)
 	var all []listed
