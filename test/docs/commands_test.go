@@ -187,6 +187,9 @@ func kubectl(t *testing.T, c command) error {
 	switch verb {
 	case "get", "describe", "explain", "api-resources", "version", "auth", "kustomize":
 		args = slices.DeleteFunc(args, func(word string) bool { return word == "-w" || word == "--watch" })
+		if slices.Contains(args, "--raw") { // a path that something else serves
+			args = append(args, "--help")
+		}
 	case "apply", "create", "scale", "annotate", "label", "patch", "delete", "set", "replace", "drain", "cordon", "uncordon", "taint":
 		args = append(args, "--dry-run=server")
 	case "wait", "rollout":

@@ -26,7 +26,7 @@ func TestChartIsAcceptedByAnAPIServer(t *testing.T) {
 	c.namespace("a")
 	c.namespace("myelin-system")
 	for _, settings := range [][]string{
-		{"allSecrets=true", "networkPolicy.enabled=true", "monitoring.enabled=true", "monitoring.labels.release=prometheus"},
+		{"allSecrets=true", "networkPolicy.enabled=true", "monitoring.enabled=true", "monitoring.labels.release=prometheus", "metricsAdapter.enabled=true", "metricsAdapter.keda.tlsSecret=keda", "metricsAdapter.keda.clientCertificates=true"},
 		{"clusterWide=false", "namespaces={a}", "allSecrets=true", "monitoring.enabled=true", "crds.install=false", "userRoles.create=false", "priorityClassName=system-cluster-critical",
 			"imagePullSecrets={pull}", "podLabels.a=b", "podAnnotations.a=b", "serviceAccountAnnotations.a=b", "nodeSelector.a=b", "tolerations[0].operator=Exists",
 			"topologySpreadConstraints[0].maxSkew=1", "topologySpreadConstraints[0].topologyKey=zone", "topologySpreadConstraints[0].whenUnsatisfiable=ScheduleAnyway",
@@ -36,7 +36,12 @@ func TestChartIsAcceptedByAnAPIServer(t *testing.T) {
 		for _, name := range all.names() {
 			require.NoError(t, server.Create(t.Context(), all[name].DeepCopy()), name)
 		}
-		admitted(t, server, all["Deployment/myelin-system/myelin-operator"])
+		for name, o := range all {
+			if o.GetKind() == "Deployment" {
+				t.Log(name)
+				admitted(t, server, o)
+			}
+		}
 		for name, o := range all {
 			require.NoError(t, c.client.Delete(t.Context(), o), name)
 		}

@@ -127,8 +127,8 @@ func TestChartAndKustomizeRenderTheSame(t *testing.T) {
 	}{
 		"cluster-wide": {"default", nil, "myelin-system", nil},
 		"cluster-wide with all": {
-			"default", []string{"all-secrets", "network-policy", "monitoring"}, "myelin-system",
-			[]string{"allSecrets=true", "networkPolicy.enabled=true", "monitoring.enabled=true"},
+			"default", []string{"all-secrets", "network-policy", "monitoring", "metrics-adapter", "metrics-adapter-network-policy"}, "myelin-system",
+			[]string{"allSecrets=true", "networkPolicy.enabled=true", "monitoring.enabled=true", "metricsAdapter.enabled=true"},
 		},
 		"namespaced": {"namespaced", nil, "myelin", []string{"clusterWide=false"}},
 		"namespaced with all": {

@@ -61,6 +61,9 @@ func TestBadValuesAreRefusedByName(t *testing.T) {
 		"a namespace that is no name":  {"namespaces={A_b}", "'/namespaces/0'"},
 		"an amount that is none":       {"resources.limits.memory=much", "'/resources/limits/memory'"},
 		"an interval without unit":     {"monitoring.interval=x", "'/monitoring/interval'"},
+		"an adapter for a namespace":   {"clusterWide=false,metricsAdapter.enabled=true", "metricsAdapter: it answers for the whole cluster"},
+		"certificates without TLS":     {"metricsAdapter.keda.clientCertificates=true", "metricsAdapter.keda.clientCertificates: clients are only known by TLS"},
+		"no namespace of KEDA":         {"metricsAdapter.keda.namespace=A_b", "'/metricsAdapter/keda/namespace'"},
 		"namespaces, yet cluster-wide": {"namespaces={a}", "namespaces: set clusterWide to false to work only in these, or leave them out"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -18,7 +18,9 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
+	"sigs.k8s.io/yaml"
 
+	"github.com/myelin-hs/myelin/api/v1alpha1"
 	"github.com/myelin-hs/myelin/cmd/metrics-adapter/keda"
 	"github.com/myelin-hs/myelin/cmd/metrics-adapter/keda/externalscaler"
 	"github.com/myelin-hs/myelin/controllers/lagmetrics"
@@ -288,4 +290,32 @@ func statements(t *testing.T, path string) map[string]bool {
 	}
 	require.Greater(t, len(all), 20)
 	return all
+}
+
+// The sample's trigger is one that is understood.
+func TestTheSampleIsAnswered(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../../config/samples/scaledobject.yaml")
+	require.NoError(t, err)
+	var sample struct {
+		Spec struct {
+			ScaleTargetRef struct{ APIVersion, Kind, Name string }
+			Triggers       []struct {
+				Type     string
+				Metadata map[string]string
+			}
+		}
+	}
+	require.NoError(t, yaml.Unmarshal(text, &sample))
+	require.Equal(t, v1alpha1.GroupVersion.String(), sample.Spec.ScaleTargetRef.APIVersion)
+	require.Equal(t, "WorkerPool", sample.Spec.ScaleTargetRef.Kind)
+	require.Len(t, sample.Spec.Triggers, 1)
+	trigger := sample.Spec.Triggers[0]
+	require.Equal(t, "external", trigger.Type)
+	require.Equal(t, sample.Spec.ScaleTargetRef.Name, trigger.Metadata["pool"])
+	address, _ := serve(t, &pools{}, nil)
+	trigger.Metadata["pool"] = "persisters"
+	spec, err := connect(t, address).GetMetricSpec(t.Context(), &externalscaler.ScaledObjectRef{Namespace: "a", ScalerMetadata: trigger.Metadata})
+	require.NoError(t, err)
+	require.Equal(t, int64(500), spec.MetricSpecs[0].TargetSize)
 }
