@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	batchv1 "k8s.io/api/batch/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/myelin-hs/myelin/api/v1alpha1"
@@ -78,6 +79,8 @@ func TestAnUpgradeByOperatorsThatAreKilledAfterEachWrite(t *testing.T) {
 	t.Parallel()
 	s := upgradable(t)
 	s.poolCondition("a-gateway", v1alpha1.ConditionReady, "True", v1alpha1.ReasonAllReplicasReady)
+	// What is not written yet of the shards would take a life each.
+	s.wantShards(64, func(_ v1alpha1.EventPersisterShard, c *metav1.Condition) bool { return c != nil })
 	s.stop()
 	s.setImage(nextImage)
 	made := map[string]bool{}

@@ -91,7 +91,7 @@ func run(ctx context.Context) error {
 }
 
 func everyMutant() []mutant {
-	return slices.Concat(writePath, horizon, readers, leases, roomOwner, faults, clocks, timers, roomCore, plugin)
+	return slices.Concat(writePath, horizon, readers, leases, roomOwner, faults, clocks, timers, lagRules, roomCore, plugin)
 }
 
 // stale says which mutants the code has moved on from.

@@ -103,7 +103,7 @@ func TestStatusTable(t *testing.T) {
 	require.Equal(t, []string{
 		"example.org database db-1 schema 3 horizon 4096", "",
 		"POOL ROLES LIVE SHARDS", "p persister 2 2", "",
-		"WORKER POD STATE SHARDS AGE", "2 p-0 live 2 1h0m0s", "3 p-1 live 0 1h0m0s", "",
+		"WORKER POD STATE SHARDS LAG AGE", "2 p-0 live 2 12ms 1h0m0s", "3 p-1 live 0 - 1h0m0s", "",
 		"SHARDS 2 of 2 claimed", "",
 		"SHARD OWNER WORKER EPOCH CLAIMED MOVING TO", "1 p-0 2 5 true 3",
 	}, lines(out))

@@ -17,7 +17,7 @@ func TestCordonAndUncordon(t *testing.T) {
 	require.Equal(t, "worker 2 (p-0) is cordoned: it keeps 2 shards and gets no others\n", out)
 	require.Equal(t, map[int64]bool{2: true}, w.cordoned)
 	_, out, _ = command(t, w, "workers")
-	require.Contains(t, lines(out), "2 p-0 live,cordoned 2 1h0m0s")
+	require.Contains(t, lines(out), "2 p-0 live,cordoned 2 12ms 1h0m0s")
 	code, out, errs = command(t, w, "uncordon", "2", "-o", "json")
 	require.Zero(t, code, errs)
 	require.Equal(t, map[int64]bool{2: false}, w.cordoned)
