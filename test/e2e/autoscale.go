@@ -20,7 +20,6 @@ import (
 type autoscale struct {
 	cpu       string        // limit of a persister
 	target    time.Duration // of the lag
-	busy      int           // target of the CPU in a step, in percent of the limit; 0 for none
 	most      int           // replicas
 	picture   string        // file; empty for none
 	recorder  *recorder
@@ -29,6 +28,9 @@ type autoscale struct {
 
 // baseLoad is sent throughout, stepLoad in a step; in messages a second.
 const baseLoad, stepLoad = 40, 120
+
+// short is how long a pool is left at its size here, but in a load step, which lasts for less than its window.
+const short, stepLasts, stepWindow = 30 * time.Second, 100 * time.Second, 2 * time.Minute
 
 // scenario is something that a pool which follows its load meets.
 type scenario struct {
@@ -84,7 +86,7 @@ func (t *tour) playAutoscale(ctx context.Context, l *load.Load) (rows []figures.
 		defer stop()
 		r.offer(baseLoad)
 		for _, s := range t.scale.scenarios {
-			if err := t.follow(ctx, 1, 0); err != nil {
+			if err := t.follow(ctx, 1, short); err != nil {
 				return err
 			}
 			t.say("== %s: waiting until one persister has been enough for half a minute", s.name)
@@ -104,23 +106,19 @@ func (t *tour) playAutoscale(ctx context.Context, l *load.Load) (rows []figures.
 	return rows, errors.Join(err, t.unfollow(context.WithoutCancel(ctx)))
 }
 
-// follow lets the pool follow its lag, and its CPU if busy is above 0, between least and the most. By the lag alone it would
-// shrink again in the middle of a load, for a pool that is large enough has next to none.
-func (t *tour) follow(ctx context.Context, least, busy int) error {
-	asked := map[string]any{
-		"minReplicas": least, "maxReplicas": t.scale.most, "lagTargetMilliseconds": t.scale.target.Milliseconds(), "cpuTargetUtilization": nil,
-		"behavior": map[string]any{"scaleUp": rules(0, 2), "scaleDown": rules(60, 1)},
-	}
-	if busy > 0 {
-		asked["cpuTargetUtilization"] = busy
-	}
-	return t.patchPool(ctx, map[string]any{"autoscaling": asked})
+// follow lets the pool follow its lag, between least and the most. It is left at its size for the window once it has too
+// many workers; a pool that is large enough has next to no lag, so the window is how long it stays so under a load.
+func (t *tour) follow(ctx context.Context, least int, window time.Duration) error {
+	return t.patchPool(ctx, map[string]any{"autoscaling": map[string]any{
+		"minReplicas": least, "maxReplicas": t.scale.most, "lagTargetMilliseconds": t.scale.target.Milliseconds(),
+		"behavior": map[string]any{"scaleUp": rules(0, 2), "scaleDown": rules(window, 1)},
+	}})
 }
 
 // rules let so many pods come or go in ten seconds, by what was wanted over the window.
-func rules(window, pods int) map[string]any {
+func rules(window time.Duration, pods int) map[string]any {
 	return map[string]any{
-		"stabilizationWindowSeconds": window,
+		"stabilizationWindowSeconds": int(window.Seconds()),
 		"policies":                   []any{map[string]any{"type": "Pods", "value": pods, "periodSeconds": 10}},
 	}
 }

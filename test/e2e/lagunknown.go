@@ -13,7 +13,7 @@ import (
 )
 
 // unknown is for how long nobody knows the lag: longer than what an idle pool is left at its size for.
-const unknown = 90 * time.Second
+const unknown = 2 * short
 
 // lagUnknown takes away Postgres, and then all workers, from a pool that would shrink if its lag were 0: it stays as it is,
 // a condition says why, and once the lag is known again the pool does shrink.
@@ -39,7 +39,7 @@ func (t *tour) lagUnknown(ctx context.Context, _ *load.Load) ([]figures.Row, err
 // unknownWithout counts how often the pool changed its size while that was away.
 func (t *tour) unknownWithout(ctx context.Context, name string, take, give func(context.Context) error) (int, error) {
 	r := t.scale.recorder
-	if err := t.follow(ctx, 3, 0); err != nil {
+	if err := t.follow(ctx, 3, short); err != nil {
 		return 0, err
 	}
 	if err := r.steady(ctx, 3, 20*time.Second, 3*time.Minute); err != nil {
@@ -53,7 +53,7 @@ func (t *tour) unknownWithout(ctx context.Context, name string, take, give func(
 		told = t.lagIsUnknown(ctx, 90*time.Second)
 	}
 	if told == nil {
-		told = t.follow(ctx, 1, 0) // from now on the pool may shrink
+		told = t.follow(ctx, 1, short) // from now on the pool may shrink
 	}
 	if told == nil {
 		told = t.watched(ctx, unknown)

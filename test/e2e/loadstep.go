@@ -13,9 +13,9 @@ import (
 	"github.com/myelin-hs/myelin/test/figures"
 )
 
-// loadStep raises the load for two and a half minutes.
+// loadStep raises the load, and ends it again.
 func (t *tour) loadStep(ctx context.Context, l *load.Load) ([]figures.Row, error) {
-	if err := t.follow(ctx, 1, t.scale.busy); err != nil {
+	if err := t.follow(ctx, 1, stepWindow); err != nil {
 		return nil, err
 	}
 	r, start := t.scale.recorder, time.Now()
@@ -24,7 +24,7 @@ func (t *tour) loadStep(ctx context.Context, l *load.Load) ([]figures.Row, error
 	}
 	up := time.Now()
 	stop := t.more(ctx, l)
-	err := t.watched(ctx, 150*time.Second)
+	err := t.watched(ctx, stepLasts)
 	stop()
 	if err != nil {
 		return nil, err
@@ -34,7 +34,7 @@ func (t *tour) loadStep(ctx context.Context, l *load.Load) ([]figures.Row, error
 	if err != nil {
 		return nil, err
 	}
-	shrunk := r.steady(ctx, -1, 110*time.Second, 6*time.Minute) // longer than it is left at its size for
+	shrunk := r.steady(ctx, 1, 15*time.Second, stepWindow+3*time.Minute)
 	if err := wait(ctx, 0); err != nil {
 		return nil, err
 	}
