@@ -61,8 +61,8 @@ func Rose(samples []Sample, target time.Duration) bool {
 	return false
 }
 
-// TimeToTarget is how long after the first sample the lag was back at its target or below, for good: it stayed there for
-// at least hold. A lag that nobody knew does not count as back. It is 0 for a lag that never rose, and false if it did not
+// TimeToTarget is how long after the first sample the lag was back at its target or below, and stayed there for at least hold:
+// a single reading later may be above it. A lag that nobody knew does not count as back. It is 0 for a lag that never rose, and false if it did not
 // come back, or too late to be held for so long.
 func TimeToTarget(samples []Sample, target, hold time.Duration) (time.Duration, bool) {
 	back := -1 // since when it has been back
