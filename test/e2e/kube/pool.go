@@ -26,7 +26,7 @@ func (k Kube) WatchPool(ctx context.Context, name string, seen func(Pool)) error
 		if ctx.Err() != nil {
 			return nil
 		}
-		if err != nil && !errors.Is(err, io.EOF) { // at its end the API server has ended a watch that grew old
+		if !errors.Is(err, io.EOF) { // at its end the API server has ended a watch that grew old
 			return fmt.Errorf("watch workerpool %s: %w", name, err)
 		}
 	}
