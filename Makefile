@@ -109,6 +109,10 @@ e2e: ## The tour on the running demo cluster: scale, kill, move and restart unde
 e2e-operator: ## Drain, kill and upgrade under load on two nodes, and a hundred Homeservers on an API server; writes artifacts/operator.json (root)
 	hack/e2e-operator.sh
 
+.PHONY: e2e-autoscale
+e2e-autoscale: ## Persisters follow their load by the real HPA controller, and stay when their lag is unknown; writes artifacts/autoscale.json, docs/autoscaling.svg (root)
+	hack/e2e-autoscale.sh
+
 .PHONY: help
 help: ## This list
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # The demo: `up` makes a cluster, installs Myelin, applies the sample, runs the tour and leaves it all running; `down`
 # removes all of it. CLUSTER chooses the cluster (see hack/cluster), TOUR the tour's length: full, short or none, IMAGE the
-# image's name, NAMESPACE the homeserver's namespace, and NODES how many nodes a cluster that is made here has.
+# image's name, NAMESPACE the homeserver's namespace, and NODES how many nodes a cluster that is made here has. AUTOSCALING=yes
+# adds what pools need that follow their load: metrics-server and the metrics adapter.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -37,7 +38,9 @@ manifests() {
     kube kustomize config/namespaced |
       sed "s|^\( *namespace\): myelin\$|\1: $namespace|; s|^  name: myelin\$|  name: $namespace|; s|myelin.local/myelin:dev|$name|"
   else
-    kube kustomize config/default | sed "s|myelin.local/myelin:dev|$name|"
+    rm -rf bin/config && cp -r config bin/config
+    if [ -n "${AUTOSCALING:-}" ]; then sed -i -E 's|^#(components:\|- ../components/metrics-adapter)$|\1|' bin/config/default/kustomization.yaml; fi
+    kube kustomize bin/config/default | sed "s|myelin.local/myelin:dev|$name|"
   fi
 }
 
@@ -67,6 +70,18 @@ install() {
   kube wait --for=condition=Established crd/homeservers.myelin.dev crd/workerpools.myelin.dev \
     crd/eventpersistershards.myelin.dev --timeout=60s >/dev/null
   kube -n "$operator" rollout status deployment/myelin-operator --timeout=180s
+  if [ -n "${AUTOSCALING:-}" ]; then
+    kube -n "$operator" rollout status deployment/myelin-metrics-adapter --timeout=180s
+    kube wait --for=condition=Available apiservice/v1beta1.external.metrics.k8s.io --timeout=120s
+  fi
+}
+
+# adapter_may_ask lets the metrics adapter read the credential with which the homeserver's workers are asked.
+adapter_may_ask() {
+  kube -n "$namespace" create role demo-metrics-adapter --verb=get --resource=secrets --resource-name=demo-internal \
+    --dry-run=client -o yaml | kube apply -f -
+  kube -n "$namespace" create rolebinding demo-metrics-adapter --role=demo-metrics-adapter \
+    --serviceaccount="$operator:myelin-metrics-adapter" --dry-run=client -o yaml | kube apply -f -
 }
 
 # explain shows what stands in the cluster, for who wants to know why something there did not become ready.
@@ -119,7 +134,7 @@ up() {
   cluster preflight
   if [ "${CLUSTER:-}" = current ]; then ours; fi
   step "starting the cluster, Postgres and Redis"
-  cluster up --nodes "${NODES:-1}"
+  cluster up --nodes "${NODES:-1}" ${AUTOSCALING:+--autoscaling}
   step "building Myelin and its image"
   make --no-print-directory build
   use
@@ -137,6 +152,7 @@ up() {
 
   step "kubectl apply -f config/samples/classic.yaml"
   sed "s|namespace: myelin-system|namespace: $operator|" config/samples/classic.yaml | kube -n "$namespace" apply -f -
+  if [ -n "${AUTOSCALING:-}" ]; then adapter_may_ask; fi
   # A Homeserver keeps the default image of the day it was made.
   kube -n "$namespace" patch homeserver demo --type=merge -p "{\"spec\":{\"image\":\"$image\"}}" >/dev/null
   kube -n "$namespace" wait --for=condition=Ready homeserver/demo --timeout=240s

@@ -29,7 +29,11 @@ func (s *State) upBare(ctx context.Context, p *Progress, namespace string) error
 	if err := debian.Unpack(ctx, "etcd-server", "containerd", "runc", "containernetworking-plugins"); err != nil {
 		return err
 	}
-	if err := b.Build(ctx, append(envtestBinaries, nodeBinaries...)...); err != nil {
+	needed := append(envtestBinaries, nodeBinaries...)
+	if s.Autoscaling {
+		needed = append(needed, metricsServer)
+	}
+	if err := b.Build(ctx, needed...); err != nil {
 		return err
 	}
 	if err := p.Step(ctx, "network and certificates", s.prepare); err != nil {
@@ -118,6 +122,9 @@ func (s *State) upBare(ctx context.Context, p *Progress, namespace string) error
 					return err
 				}
 			}
+			if s.Autoscaling {
+				return s.offerMetrics(ctx, p, b.Path(metricsServer))
+			}
 			return nil
 		},
 		func(ctx context.Context) error {
@@ -150,10 +157,8 @@ func (s *State) prepare(ctx context.Context) error {
 		return err
 	}
 	taken := portTaken
-	if len(running) > 0 && len(s.allPorts()) == len(s.Ports) {
-		// Some of the ports are taken by our own daemons. A port that somebody
-		// else took from one that has ended is found out when that one starts.
-		taken = func(int) bool { return false }
+	if len(running) > 0 {
+		taken = s.takenByOthers(portTaken)
 	}
 	if s.Ports, err = choosePorts(s.allPorts(), s.Ports, taken); err != nil {
 		return err

@@ -81,10 +81,13 @@ func (b *Binaries) build(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	pkg := "k8s.io/kubernetes/cmd/" + name
+	pkg, flags := "k8s.io/kubernetes/cmd/"+name, versionFlags(kubernetesVersion)
 	switch name {
 	case "coredns":
 		dir, pkg = filepath.Join(dir, "coredns"), "."
+	case "metrics-server":
+		dir, pkg = filepath.Join(dir, name), "sigs.k8s.io/metrics-server/cmd/metrics-server"
+		flags = "-s -w" // its Kubernetes libraries are of another version, which they know
 	case "pause":
 		pkg = "./pause"
 	case "kind":
@@ -93,7 +96,7 @@ func (b *Binaries) build(ctx context.Context, name string) error {
 	fresh := b.Path("." + name + ".new")
 	defer os.Remove(fresh)
 	cmd := exec.CommandContext(ctx, "nice", "-n", "5",
-		"go", "build", "-trimpath", "-buildvcs=false", "-ldflags", versionFlags(kubernetesVersion), "-o", fresh, pkg)
+		"go", "build", "-trimpath", "-buildvcs=false", "-ldflags", flags, "-o", fresh, pkg)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-mod=readonly", "GOWORK=off", "GOOS=linux", "GOARCH="+runtime.GOARCH)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGINT) }

@@ -74,11 +74,11 @@ func (s *State) controllerManager(program string) Daemon {
 	p, config := s.pki(), s.path("kubeconfigs", "kube-controller-manager")
 	return Daemon{
 		Name: "kube-controller-manager",
-		Args: []string{
+		Args: append([]string{
 			program, "--kubeconfig=" + config, "--authentication-kubeconfig=" + config, "--authorization-kubeconfig=" + config, "--secure-port=0",
 			"--leader-elect=false", "--use-service-account-credentials", "--service-account-private-key-file=" + p.key("service-account"), "--root-ca-file=" + p.cert("ca"),
 			"--cluster-signing-cert-file=" + p.cert("ca"), "--cluster-signing-key-file=" + p.key("ca"), "--profiling=false",
-		},
+		}, s.hpaFlags()...),
 		Stop: syscall.SIGTERM,
 		Ready: func(ctx context.Context) error {
 			return s.kubectl(ctx, "", "get", "serviceaccount", "default", "-n", "default")
@@ -110,6 +110,7 @@ func (s *State) writeKubeconfigs() error {
 		s.path("kubeconfigs", "kube-scheduler"):          "kube-scheduler",
 		s.path("kubeconfigs", "kube-proxy"):              "kube-proxy",
 		s.path("kubeconfigs", "coredns"):                 "coredns",
+		s.path("kubeconfigs", metricsServer):             metricsServer,
 	}
 	for _, n := range s.nodes() {
 		files[s.path("kubeconfigs", n.own("kubelet"))] = n.own("kubelet")

@@ -81,8 +81,11 @@ func up(ctx context.Context, set Settings) error {
 	if set.Nodes > 1 && s.Flavour != Bare {
 		return fmt.Errorf("--nodes %d: only a bare cluster is given nodes here, and this is a %s", set.Nodes, s.Flavour)
 	}
-	if set.Nodes > s.Nodes {
-		s.Nodes = set.Nodes
+	if set.Autoscaling && s.Flavour != Bare {
+		return fmt.Errorf("--autoscaling: only a bare cluster is given a metrics-server here, and this is a %s", s.Flavour)
+	}
+	if set.Nodes > s.Nodes || set.Autoscaling && !s.Autoscaling {
+		s.Nodes, s.Autoscaling = max(set.Nodes, s.Nodes), set.Autoscaling || s.Autoscaling
 		if err := s.save(); err != nil {
 			return err
 		}

@@ -25,7 +25,8 @@ const usage = `usage: go run . [--state DIR] [--namespace NAME] <command> [argum
   packages NAME...            install Debian packages, starting none of their services
   assets                      build what envtest needs; the last line is the folder for KUBEBUILDER_ASSETS
   preflight [--json]          say what is missing for up, and what to do
-  up                          start the cluster, a Postgres and a Redis, or complete what runs; --nodes gives it more nodes
+  up                          start the cluster, a Postgres and a Redis, or complete what runs; --nodes gives it more nodes,
+                              --autoscaling a metrics-server and an HPA controller that looks often
   down                        remove all of it
   image NAME:TAG BINARY...    pack static binaries as an image and load it into the cluster
   env                         print KUBECONFIG and kin as shell assignments
@@ -60,7 +61,9 @@ type Settings struct {
 	State     string // absolute path of the state directory
 	Namespace string // where Postgres and Redis appear
 	Nodes     int    // that the cluster should have, at least
-	Out       io.Writer
+	// Autoscaling asks for what pools that scale by themselves need.
+	Autoscaling bool
+	Out         io.Writer
 }
 
 func run(ctx context.Context, args []string, out io.Writer) error {
@@ -69,6 +72,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	flags.StringVar(&set.State, "state", "/var/lib/myelin-cluster", "`folder` for everything the cluster keeps")
 	flags.StringVar(&set.Namespace, "namespace", "myelin", "namespace in which Postgres and Redis appear")
 	flags.IntVar(&set.Nodes, "nodes", 1, "`number` of nodes that a bare cluster should have, at least")
+	flags.BoolVar(&set.Autoscaling, "autoscaling", false, "give a bare cluster a metrics-server, and an HPA controller that looks every "+hpaPeriod)
 	flags.Usage = func() {
 		fmt.Fprint(flags.Output(), usage)
 		flags.PrintDefaults()
@@ -128,7 +132,7 @@ func parse(flags *flag.FlagSet, args []string) ([]string, error) {
 			continue
 		}
 		one := args[i : i+1]
-		if !joined && i+1 < len(args) {
+		if !joined && i+1 < len(args) && !isSwitch(flags.Lookup(name)) {
 			i++
 			one = append(one[:1:1], args[i])
 		}
@@ -137,4 +141,13 @@ func parse(flags *flag.FlagSet, args []string) ([]string, error) {
 		}
 	}
 	return rest, nil
+}
+
+// isSwitch says whether the flag stands alone; nil is help's.
+func isSwitch(f *flag.Flag) bool {
+	if f == nil {
+		return true
+	}
+	b, ok := f.Value.(interface{ IsBoolFlag() bool })
+	return ok && b.IsBoolFlag()
 }

@@ -64,6 +64,7 @@ func (p PKI) make(nodes []Node, n Network) error {
 		{file: "kube-scheduler", name: "system:kube-scheduler"},
 		{file: "kube-proxy", name: "system:kube-proxy"},
 		{file: "coredns", name: "system:coredns"},
+		{file: metricsServer, name: "system:" + metricsServer, hosts: []string{metricsServer + ".kube-system.svc"}},
 	}
 	for _, node := range nodes {
 		identities = append(identities, identity{

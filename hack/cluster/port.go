@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"net"
 	"slices"
 	"strconv"
@@ -14,9 +15,12 @@ var portNames = []string{
 	"coredns", "postgres", "redis",
 }
 
-// allPorts are those of portNames, and those that each node after the first has for itself.
+// allPorts are those of portNames, and those of what only some clusters have: a metrics-server, more nodes than one.
 func (s *State) allPorts() []string {
 	all := slices.Clone(portNames)
+	if s.Autoscaling {
+		all = append(all, metricsServer)
+	}
 	for _, n := range s.nodes()[1:] {
 		all = append(all, n.own("kubelet"), n.own("kubelet-healthz"))
 	}
@@ -49,6 +53,14 @@ func choosePorts(names []string, chosen map[string]int, taken func(int) bool) (m
 		}
 	}
 	return ports, nil
+}
+
+// takenByOthers is taken, but for ports that are chosen already: our own daemons
+// have them, and keep them when the cluster is given more. A port that somebody
+// else took from one that has ended is found out when that one starts.
+func (s *State) takenByOthers(taken func(int) bool) func(int) bool {
+	ours := slices.Collect(maps.Values(s.Ports))
+	return func(port int) bool { return !slices.Contains(ours, port) && taken(port) }
 }
 
 // portTaken says whether the port cannot be bound on every address, by TCP or

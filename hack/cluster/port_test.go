@@ -52,3 +52,12 @@ func TestPortTakenSeesEveryListener(t *testing.T) {
 	defer datagrams.Close()
 	require.True(t, portTaken(datagrams.LocalAddr().(*net.UDPAddr).Port), "UDP on loopback")
 }
+
+func TestAClusterThatIsGivenMoreKeepsItsPorts(t *testing.T) {
+	t.Parallel()
+	s := &State{Ports: map[string]int{"a": 21000, "b": 21001}}
+	taken := s.takenByOthers(func(port int) bool { return port < 21003 }) // by our daemons, and one of somebody else's
+	ports, err := choosePorts([]string{"a", "b", "c"}, s.Ports, taken)
+	require.NoError(t, err)
+	require.Equal(t, map[string]int{"a": 21000, "b": 21001, "c": 21003}, ports)
+}

@@ -27,13 +27,15 @@ type State struct {
 	Context   string  `json:"context,omitempty"`   // kubeconfig context, CLUSTER=current
 	Namespace string  `json:"namespace,omitempty"` // namespace that down deletes, CLUSTER=current
 
-	Nodes    int               `json:"nodes,omitempty"` // of a bare cluster; 0 is one
-	Network  Network           `json:"network,omitzero"`
-	Ports    map[string]int    `json:"ports,omitempty"`
-	Secrets  map[string]Secret `json:"secrets,omitempty"`
-	Sysctls  map[string]string `json:"sysctls,omitempty"` // values to put back
-	Folders  []string          `json:"folders,omitempty"` // outside the state directory, absent before
-	Firewall bool              `json:"firewall,omitempty"`
+	Nodes int `json:"nodes,omitempty"` // of a bare cluster; 0 is one
+	// Autoscaling says that a bare cluster has what pools that scale by themselves need (see autoscaling.go).
+	Autoscaling bool              `json:"autoscaling,omitempty"`
+	Network     Network           `json:"network,omitzero"`
+	Ports       map[string]int    `json:"ports,omitempty"`
+	Secrets     map[string]Secret `json:"secrets,omitempty"`
+	Sysctls     map[string]string `json:"sysctls,omitempty"` // values to put back
+	Folders     []string          `json:"folders,omitempty"` // outside the state directory, absent before
+	Firewall    bool              `json:"firewall,omitempty"`
 }
 
 // Secret is a password; it prints as stars but is stored as it is, in a file

@@ -26,6 +26,9 @@ func status(ctx context.Context, set Settings) error {
 		table := tabwriter.NewWriter(set.Out, 0, 0, 2, ' ', 0)
 		fmt.Fprintln(table, "DAEMON\tPID\tPORT\tRSS MB")
 		names := slices.Clone(daemonNames)
+		if s.Autoscaling {
+			names = append(names, metricsServer)
+		}
 		for _, n := range s.nodes()[1:] {
 			names = append(names, n.own("containerd"), n.own("kubelet"))
 		}

@@ -23,7 +23,7 @@ func (s *State) downBare(ctx context.Context, p *Progress) error {
 		}
 	}
 	try("stopped the node", func() error {
-		names := []string{"kube-controller-manager", "kube-scheduler", "kube-proxy", "coredns", "kube-apiserver"}
+		names := []string{"kube-controller-manager", "kube-scheduler", "kube-proxy", "coredns", metricsServer, "kube-apiserver"}
 		for _, n := range s.nodes() {
 			names = append(names, n.own("kubelet"))
 		}

@@ -1,6 +1,7 @@
 // Command e2e is the tour: clients write and listen throughout, while persisters are scaled, killed and moved, other
 // pods deleted, and the operator is away. It judges what the clients saw, and writes artifacts/e2e.json. With --faults it
-// plays instead what befalls an operator's homeserver: nodes drained and lost, upgrades, outages.
+// plays instead what befalls an operator's homeserver: nodes drained and lost, upgrades, outages; with --autoscale, how
+// persisters follow their load.
 package main
 
 import (
@@ -22,7 +23,7 @@ func main() { command.Main("e2e", run) }
 
 func run(ctx context.Context) error {
 	t := &tour{start: time.Now()}
-	var tool, artifacts, faults string
+	var tool, artifacts, faults, scenarios string
 	flag.StringVar(&artifacts, "artifacts", "e2e", "`names` of the files below artifacts/ to write, separated by commas")
 	flag.StringVar(&t.kube.Kubectl, "kubectl", "kubectl", "`path` of kubectl")
 	flag.StringVar(&t.kube.Plugin, "plugin", "bin/kubectl-myelin", "`path` of the kubectl plugin")
@@ -40,6 +41,11 @@ func run(ctx context.Context) error {
 	flag.Float64Var(&t.ready, "demo-ready", 0, "how many `seconds` the demo that calls took until Ready, when it was not the first")
 	flag.StringVar(&faults, "faults", "", "play these in place of the tour, separated by commas: "+faultNames()+"; all for all of them")
 	flag.StringVar(&t.upgrade, "upgrade-image", "", "`image` for the fault upgrade")
+	flag.StringVar(&scenarios, "autoscale", "", "play these in place of the tour, separated by commas: "+scenarioNames()+"; all for all of them")
+	flag.StringVar(&t.scale.cpu, "cpu", "40m", "CPU `limit` of the persisters that follow their load")
+	flag.DurationVar(&t.scale.target, "lag-target", 150*time.Millisecond, "lag that these are to keep")
+	flag.IntVar(&t.scale.most, "most", 6, "how many persisters there may be then")
+	flag.StringVar(&t.scale.picture, "picture", "docs/autoscaling.svg", "`file` to draw the load step into; empty for none")
 	flag.Parse()
 	if flag.NArg() > 0 {
 		return fmt.Errorf("unexpected argument %q", flag.Arg(0))
@@ -49,7 +55,19 @@ func run(ctx context.Context) error {
 	}
 	t.kube.Tool = strings.Fields(tool)
 	t.play, t.table = t.phases, table
-	if faults != "" {
+	t.begin = func(ctx context.Context) error { return t.persisters(ctx, 2) }
+	switch {
+	case faults != "" && scenarios != "":
+		return errors.New("choose --faults or --autoscale")
+	case scenarios != "":
+		chosen, err := chooseScenarios(scenarios)
+		if err != nil {
+			return err
+		}
+		t.scale.scenarios, t.scale.recorder = chosen, &recorder{tour: t, pool: t.pool("persister")}
+		t.play, t.table, t.begin, t.acknowledged = t.playAutoscale, autoscaleTable, t.beginAutoscale, t.scale.recorder.acknowledged
+		t.rate, t.idle, t.js = baseLoad, false, ""
+	case faults != "":
 		chosen, err := chooseFaults(faults)
 		if err != nil {
 			return err
@@ -98,7 +116,10 @@ type tour struct {
 	js               string
 	ready            float64
 	upgrade          string
-	retry            time.Duration // for how long clients send a message again
+	scale            autoscale
+	retry            time.Duration               // for how long clients send a message again
+	begin            func(context.Context) error // readies the pools before clients come
+	acknowledged     func(took time.Duration)    // is told of each acknowledged message; may be nil
 	play             func(context.Context, *load.Load) ([]figures.Row, error)
 	table            []figures.Row
 

@@ -54,10 +54,10 @@ func (t *tour) run(ctx context.Context) ([]figures.Row, error) {
 	if werr := group.Wait(); werr != nil && ctx.Err() == nil {
 		err = errors.Join(err, werr)
 	}
+	rows = append(rows, phases...)
 	if err != nil {
 		return rows, err
 	}
-	rows = append(rows, phases...)
 	db, err := t.openTable(ctx) // only now: the database may have been away
 	if err != nil {
 		return rows, err
@@ -76,14 +76,14 @@ func (t *tour) prepare(ctx context.Context) (*load.Load, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := t.persisters(ctx, 2); err != nil {
+	if err := t.begin(ctx); err != nil {
 		return nil, err
 	}
 	t.say("registering users and making %d rooms", t.rooms)
 	return load.New(ctx, load.Config{
 		Base: "http://" + address, Secret: secret, Run: fmt.Sprintf("tour%d", time.Now().Unix()),
 		Rooms: t.rooms, Receivers: t.receivers, Rate: t.rate, Retry: t.retry,
-	}, nil)
+	}, t.acknowledged)
 }
 
 // phases are the planned actions, then the kills; each counts the requests that failed in it.

@@ -149,14 +149,36 @@ func (k Kube) Address(ctx context.Context, service string) (string, error) {
 
 // OperatorReplicas sets how many operators run, and waits until it is so.
 func (k Kube) OperatorReplicas(ctx context.Context, n int) error {
-	if _, err := k.run(ctx, k.Kubectl, "-n", k.Operator, "scale", "deployment/myelin-operator", "--replicas="+strconv.Itoa(n)); err != nil {
+	return k.replicas(ctx, "myelin-operator", "operator", n)
+}
+
+// AdapterReplicas sets how many external metrics adapters run, and waits until it is so.
+func (k Kube) AdapterReplicas(ctx context.Context, n int) error {
+	return k.replicas(ctx, adapter, "metrics-adapter", n)
+}
+
+// Adapters is how many external metrics adapters there are to be.
+func (k Kube) Adapters(ctx context.Context) (int, error) {
+	out, err := k.run(ctx, k.Kubectl, "-n", k.Operator, "get", "deployment", adapter, "-o", "jsonpath={.spec.replicas}")
+	if err != nil {
+		return 0, err
+	}
+	return strconv.Atoi(string(out))
+}
+
+// adapter is the Deployment of the external metrics adapter.
+const adapter = "myelin-metrics-adapter"
+
+// replicas of a Deployment beside the operator's, whose pods have that component.
+func (k Kube) replicas(ctx context.Context, deployment, component string, n int) error {
+	if _, err := k.run(ctx, k.Kubectl, "-n", k.Operator, "scale", "deployment/"+deployment, "--replicas="+strconv.Itoa(n)); err != nil {
 		return err
 	}
 	if n > 0 {
-		_, err := k.run(ctx, k.Kubectl, "-n", k.Operator, "rollout", "status", "deployment/myelin-operator", "--timeout=120s")
+		_, err := k.run(ctx, k.Kubectl, "-n", k.Operator, "rollout", "status", "deployment/"+deployment, "--timeout=120s")
 		return err
 	}
-	_, err := k.run(ctx, k.Kubectl, "-n", k.Operator, "wait", "--for=delete", "pod", "-l", "app.kubernetes.io/component=operator", "--timeout=60s")
+	_, err := k.run(ctx, k.Kubectl, "-n", k.Operator, "wait", "--for=delete", "pod", "-l", "app.kubernetes.io/component="+component, "--timeout=60s")
 	return err
 }
 

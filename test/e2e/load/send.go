@@ -13,7 +13,10 @@ import (
 
 // Send sends at the configured rate until ctx ends, then waits for what is under way. It is open-loop: a message that
 // is due while the voice's last one is under way is sent as soon as that is answered.
-func (l *Load) Send(ctx context.Context) error {
+func (l *Load) Send(ctx context.Context) error { return l.SendAt(ctx, l.cfg.Rate) }
+
+// SendAt is Send at a rate of its own, in messages a second. Several may run at once: their rates add up.
+func (l *Load) SendAt(ctx context.Context, rate float64) error {
 	var voices []*voice
 	for n := 0; ; n++ { // every room's first, then every room's second
 		before := len(voices)
@@ -26,7 +29,7 @@ func (l *Load) Send(ctx context.Context) error {
 			break
 		}
 	}
-	tick := time.NewTicker(time.Duration(float64(time.Second) / l.cfg.Rate))
+	tick := time.NewTicker(time.Duration(float64(time.Second) / rate))
 	defer tick.Stop()
 	var wg sync.WaitGroup
 	defer wg.Wait()
