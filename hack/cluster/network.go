@@ -136,9 +136,11 @@ func bridgeOwner() string {
 	return "?"
 }
 
-// raise makes the bridge, its address and the Services' route; the route lets
-// the host reach Services even when it has no default route. What pods need of
-// the kernel's settings is noted before it is changed.
+// raise makes the bridge, its address and two routes. The Services' lets the
+// host reach them even when it has no default route. The pods' keeps what is
+// for a pod that is gone from leaving by the default route, where something
+// else might answer in its place. What pods need of the kernel's settings is
+// noted before it is changed.
 func (s *State) raise(ctx context.Context) error {
 	if err := s.setSysctl("net/ipv4/ip_forward", "1"); err != nil {
 		return err
@@ -160,6 +162,7 @@ func (s *State) raise(ctx context.Context) error {
 		{"link", "set", bridge, "up"},
 		{"addr", "replace", n.Node.String() + "/24", "dev", bridge},
 		{"route", "replace", n.Services.String(), "dev", bridge, "src", n.Node.String()},
+		{"route", "replace", "unreachable", n.Pods.String()},
 	} {
 		if err := do(ctx, "ip", args...); err != nil {
 			return err
@@ -230,6 +233,14 @@ func (s *State) removeLinks(ctx context.Context) error {
 	}
 	if bridgeOwner() != s.dir {
 		return nil
+	}
+	nowhere := []string{"unreachable", s.Network.Pods.String()}
+	if there, err := output(ctx, "ip", append([]string{"route", "show", "type"}, nowhere...)...); err != nil {
+		return err
+	} else if there != "" {
+		if err := do(ctx, "ip", append([]string{"route", "delete"}, nowhere...)...); err != nil {
+			return err
+		}
 	}
 	return do(ctx, "ip", "link", "delete", bridge)
 }
