@@ -18,6 +18,7 @@ import (
 
 	"github.com/myelin-hs/myelin/api/v1alpha1"
 	"github.com/myelin-hs/myelin/controllers/desired"
+	"github.com/myelin-hs/myelin/controllers/plan"
 )
 
 // ErrNameTaken is returned for an object whose name is taken by one that another controller owns, or that the operator did not
@@ -101,6 +102,36 @@ func taken(live, wanted client.Object, controller types.UID) error {
 // rather than that something failed.
 func Refused(err error) bool {
 	return apierrors.IsInvalid(err) || apierrors.IsBadRequest(err) || apierrors.IsForbidden(err)
+}
+
+// Verdict says why an object cannot be had, to whoever wrote the object of the kind that asks for it: its name is taken, or it
+// is refused, in the words of refused. It is nil without an error, and for any other, which is returned.
+func Verdict(err error, kind string, refused func(why string) plan.Verdict) (*plan.Verdict, error) {
+	var v plan.Verdict
+	switch {
+	case errors.Is(err, ErrNameTaken):
+		v = plan.NameTaken(kind, err.Error())
+	case Refused(err):
+		v = refused(err.Error())
+	default:
+		return nil, err
+	}
+	return &v, nil
+}
+
+// Remove deletes the object of this name, of which live is an empty one, if it is there and its controller has that uid.
+func (a *Applier) Remove(ctx context.Context, name client.ObjectKey, live client.Object, controller types.UID) error {
+	if err := a.client.Get(ctx, name, live); err != nil {
+		return client.IgnoreNotFound(err)
+	}
+	if owner := metav1.GetControllerOf(live); owner == nil || owner.UID != controller || !live.GetDeletionTimestamp().IsZero() {
+		return nil
+	}
+	uid := live.GetUID()
+	if err := a.client.Delete(ctx, live, client.Preconditions{UID: &uid}); client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("remove what the spec no longer wants: %w", err)
+	}
+	return nil
 }
 
 // Settle turns a version conflict into another look, soon: the cache was behind, and nothing is wrong.

@@ -27,18 +27,7 @@ func (c *Controller) makeAll(ctx context.Context, hs *v1alpha1.Homeserver, d des
 	if err == nil {
 		err = c.applyMigration(ctx, hs, d, owner, s, decided)
 	}
-	var v plan.Verdict
-	switch {
-	case err == nil:
-		return nil, nil
-	case errors.Is(err, apply.ErrNameTaken):
-		v = plan.NameTaken("Homeserver", err.Error())
-	case apply.Refused(err):
-		v = plan.ObjectRefused(err.Error())
-	default:
-		return nil, err
-	}
-	return &v, nil
+	return apply.Verdict(err, "Homeserver", plan.ObjectRefused)
 }
 
 func (c *Controller) applyServices(ctx context.Context, hs *v1alpha1.Homeserver, d desired.Homeserver, owner desired.Owner) error {
@@ -56,21 +45,7 @@ func (c *Controller) applyNetworkPolicy(ctx context.Context, hs *v1alpha1.Homese
 	if hs.Spec.NetworkPolicy == v1alpha1.NetworkPolicyIngress {
 		return c.apply.Apply(ctx, desired.NetworkPolicy(d, c.namespace, owner), policy, hs.UID)
 	}
-	return c.remove(ctx, hs, hs.Name, policy)
-}
-
-// remove deletes the object of this name, of which o is an empty one, if it is there and the Homeserver controls it.
-func (c *Controller) remove(ctx context.Context, hs *v1alpha1.Homeserver, name string, o client.Object) error {
-	if err := c.client.Get(ctx, client.ObjectKey{Namespace: hs.Namespace, Name: name}, o); err != nil {
-		return client.IgnoreNotFound(err)
-	}
-	if !metav1.IsControlledBy(o, hs) || !o.GetDeletionTimestamp().IsZero() {
-		return nil
-	}
-	if err := c.client.Delete(ctx, o); client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("remove what the spec no longer wants: %w", err)
-	}
-	return nil
+	return c.apply.Remove(ctx, client.ObjectKeyFromObject(hs), policy, hs.UID)
 }
 
 // applyMigration starts the Jobs that were decided, and removes those of no more use: one for a secret that has changed must

@@ -2,9 +2,9 @@ package homeserver
 
 import (
 	"context"
-	"errors"
 
 	networkingv1 "k8s.io/api/networking/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/myelin-hs/myelin/api/v1alpha1"
 	"github.com/myelin-hs/myelin/controllers/apply"
@@ -19,18 +19,11 @@ import (
 func (c *Controller) applyIngress(ctx context.Context, hs *v1alpha1.Homeserver, d desired.Homeserver, owner desired.Owner) (*plan.Verdict, error) {
 	ingress := &networkingv1.Ingress{}
 	if hs.Spec.Ingress == nil {
-		return nil, c.remove(ctx, hs, hs.Name, ingress)
+		return nil, c.apply.Remove(ctx, client.ObjectKeyFromObject(hs), ingress, hs.UID)
 	}
-	v := plan.IngressMade()
-	err := c.apply.Apply(ctx, desired.Ingress(d, *hs.Spec.Ingress, owner), ingress, hs.UID)
-	switch {
-	case err == nil:
-	case errors.Is(err, apply.ErrNameTaken):
-		v = plan.NameTaken("Homeserver", err.Error())
-	case apply.Refused(err):
-		v = plan.IngressRefused(err.Error())
-	default:
-		return nil, err
+	if err := c.apply.Apply(ctx, desired.Ingress(d, *hs.Spec.Ingress, owner), ingress, hs.UID); err != nil {
+		return apply.Verdict(err, "Homeserver", plan.IngressRefused)
 	}
-	return &v, nil
+	made := plan.IngressMade()
+	return &made, nil
 }

@@ -2,7 +2,6 @@ package homeserver
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -41,12 +40,8 @@ func (c *Controller) applyRoutes(ctx context.Context, hs *v1alpha1.Homeserver, d
 		v = plan.Routes(seen)
 	case absent(err):
 		v = plan.GatewayAPIMissing()
-	case errors.Is(err, apply.ErrNameTaken):
-		v = plan.NameTaken("Homeserver", err.Error())
-	case apply.Refused(err):
-		v = plan.RouteRefused(err.Error())
 	default:
-		return nil, err
+		return apply.Verdict(err, "Homeserver", plan.RouteRefused)
 	}
 	return &v, nil
 }
@@ -58,7 +53,7 @@ func (c *Controller) makeRoutes(ctx context.Context, hs *v1alpha1.Homeserver, wa
 	for i, name := range desired.RouteNames(hs.Name) {
 		live := emptyRoute()
 		if i >= len(wanted) {
-			if err := c.remove(ctx, hs, name, live); err != nil {
+			if err := c.apply.Remove(ctx, client.ObjectKey{Namespace: hs.Namespace, Name: name}, live, hs.UID); err != nil {
 				return nil, err
 			}
 			continue

@@ -2,12 +2,9 @@ package workerpool
 
 import (
 	"context"
-	"errors"
-	"fmt"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/myelin-hs/myelin/api/v1alpha1"
@@ -24,32 +21,14 @@ import (
 func (c *Controller) autoscale(ctx context.Context, wp *v1alpha1.WorkerPool) (*plan.Verdict, error) {
 	hpa := &autoscalingv2.HorizontalPodAutoscaler{}
 	if wp.Spec.Autoscaling == nil {
-		return nil, c.removeAutoscaler(ctx, wp, hpa)
+		return nil, c.apply.Remove(ctx, client.ObjectKeyFromObject(wp), hpa, wp.UID)
 	}
 	owner := desired.Owner{Kind: "WorkerPool", Name: wp.Name, UID: string(wp.UID)}
-	var v plan.Verdict
-	switch err := c.apply.Apply(ctx, desired.Autoscaler(wp, owner), hpa, wp.UID); {
-	case err == nil:
-		v = plan.Autoscaling(conditionsOf(hpa))
-	case errors.Is(err, apply.ErrNameTaken):
-		v = plan.NameTaken("WorkerPool", err.Error())
-	case apply.Refused(err):
-		v = plan.AutoscalerRefused(err.Error())
-	default:
-		return nil, err
+	if err := c.apply.Apply(ctx, desired.Autoscaler(wp, owner), hpa, wp.UID); err != nil {
+		return apply.Verdict(err, "WorkerPool", plan.AutoscalerRefused)
 	}
+	v := plan.Autoscaling(conditionsOf(hpa))
 	return &v, nil
-}
-
-func (c *Controller) removeAutoscaler(ctx context.Context, wp *v1alpha1.WorkerPool, hpa *autoscalingv2.HorizontalPodAutoscaler) error {
-	found, err := get(ctx, c.client, client.ObjectKeyFromObject(wp), hpa)
-	if err != nil || !found || !metav1.IsControlledBy(hpa, wp) || !hpa.DeletionTimestamp.IsZero() {
-		return err
-	}
-	if err := c.client.Delete(ctx, hpa, client.Preconditions{UID: &hpa.UID}); client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("remove the autoscaler that the spec no longer wants: %w", err)
-	}
-	return nil
 }
 
 func conditionsOf(hpa *autoscalingv2.HorizontalPodAutoscaler) []plan.AutoscalerCondition {

@@ -112,15 +112,9 @@ func (c *Controller) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 			return ctrl.Result{}, errors.Join(err, failed)
 		}
 	}
-	var stuck *plan.Verdict // until somebody changes something, which may be nothing that is watched
-	switch {
-	case errors.Is(err, apply.ErrNameTaken):
-		v := plan.NameTaken("WorkerPool", err.Error())
-		stuck = &v
-	case apply.Refused(err):
-		v := plan.Refused(err.Error())
-		stuck = &v
-	case err != nil:
+	// Until somebody changes something, which may be nothing that is watched.
+	stuck, err := apply.Verdict(err, "WorkerPool", plan.Refused)
+	if err != nil {
 		return ctrl.Result{}, err
 	}
 	after := scaling.After
