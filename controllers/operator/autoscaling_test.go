@@ -176,10 +176,7 @@ func TestAutoscalerComesAndGoesWithTheSpecAndReplicasStay(t *testing.T) {
 func TestThePoolTellsWhyItIsNotAutoscaled(t *testing.T) {
 	t.Parallel()
 	s := newSpace(t)
-	s.demo()
-	s.create(object(t, poolYAML, autoscaled))
-	s.start()
-	s.finish(s.running(), result("Migrated", "", "db-1"))
+	s.migrated(autoscaled)
 	s.tells("demo-persister", activelyScaling)
 	s.poolCondition("demo-persister", v1alpha1.ConditionAutoscaling, "True", v1alpha1.ReasonAutoscalingActive)
 	s.tells("demo-persister", autoscalingv2.HorizontalPodAutoscalerCondition{
@@ -197,10 +194,7 @@ func TestThePoolTellsWhyItIsNotAutoscaled(t *testing.T) {
 func TestNothingIsWrittenWhileTheAutoscalerSaysTheSame(t *testing.T) {
 	t.Parallel()
 	s := newSpace(t)
-	s.demo()
-	s.create(object(t, poolYAML, autoscaled))
-	s.start()
-	s.finish(s.running(), result("Migrated", "", "db-1"))
+	s.migrated(autoscaled)
 	s.tells("demo-persister", activelyScaling)
 	s.poolCondition("demo-persister", v1alpha1.ConditionAutoscaling, "True", v1alpha1.ReasonAutoscalingActive)
 	wp := s.allReady("demo-persister", 1)
@@ -242,10 +236,7 @@ func TestAForeignAutoscalerIsLeftAlone(t *testing.T) {
 		},
 	}
 	s.create(foreign)
-	s.demo()
-	s.create(object(t, poolYAML, autoscaled))
-	s.start()
-	s.finish(s.running(), result("Migrated", "", "db-1"))
+	s.migrated(autoscaled)
 	s.poolCondition("demo-persister", v1alpha1.ConditionAutoscaling, "False", v1alpha1.ReasonNameTaken)
 	s.allReady("demo-persister", 1)
 	require.Equal(t, foreign.ResourceVersion, s.autoscaler("demo-persister", true).ResourceVersion)

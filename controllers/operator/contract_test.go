@@ -17,10 +17,7 @@ const nextImage = "registry.example/myelin:next"
 // upgradable is a homeserver of two pools that runs.
 func upgradable(t *testing.T) *space {
 	s := newSpace(t)
-	s.demo()
-	s.create(object(t, poolYAML, `{metadata: {name: a-gateway}, spec: {roles: [gateway]}}`), object(t, poolYAML, "{}"))
-	s.start()
-	s.finish(s.running(), result("Migrated", "", "db-1"))
+	s.migrated(`{metadata: {name: a-gateway}, spec: {roles: [gateway]}}`, "{}")
 	s.ready("a-gateway", 1)
 	s.ready("demo-persister", 1)
 	return s

@@ -23,6 +23,18 @@ func (s *space) demo() {
 	s.create(s.secret("db", "postgres://one"), s.secret("cache", "redis://one"), object(s.t, homeserverYAML, "{}"))
 }
 
+// migrated makes the Homeserver demo and a pool of persisters for each of the changes, which is what differs in it, starts the
+// operator, and has the database migrated.
+func (s *space) migrated(changes ...string) {
+	s.t.Helper()
+	s.demo()
+	for _, change := range changes {
+		s.create(object(s.t, poolYAML, change))
+	}
+	s.start()
+	s.finish(s.running(), result("Migrated", "", "db-1"))
+}
+
 // running is the migration Job that has not ended and has not been seen before, as soon as there is one.
 func (s *space) running() *batchv1.Job {
 	s.t.Helper()
@@ -287,10 +299,7 @@ func TestReadyWhenEverythingIs(t *testing.T) {
 	t.Parallel()
 	s := newSpace(t)
 	s.data.status = claimedBy("demo-all-0", 64)
-	s.demo()
-	s.create(object(t, poolYAML, `{metadata: {name: demo-all}, spec: {roles: [gateway, client, persister, sync]}}`))
-	s.start()
-	s.finish(s.running(), result("Migrated", "", "db-1"))
+	s.migrated(`{metadata: {name: demo-all}, spec: {roles: [gateway, client, persister, sync]}}`)
 	s.condition(v1alpha1.ConditionReady, "False", v1alpha1.ReasonWorkersNotReady)
 	s.ready("demo-all", 1)
 	c := s.condition(v1alpha1.ConditionReady, "True", v1alpha1.ReasonReady)

@@ -65,10 +65,7 @@ func serving(t *testing.T, data admin.Status) *space {
 	t.Helper()
 	s := newSpace(t)
 	s.data.status = data
-	s.demo()
-	s.create(object(t, poolYAML, "{}"))
-	s.start()
-	s.finish(s.running(), result("Migrated", "", "db-1"))
+	s.migrated("{}")
 	s.ready("demo-persister", 1)
 	return s
 }

@@ -41,10 +41,7 @@ func (s *space) rolling(name string) {
 func TestAnImageIsRolledOutPoolByPool(t *testing.T) {
 	t.Parallel()
 	s := newSpace(t)
-	s.demo()
-	s.create(object(t, poolYAML, `{metadata: {name: a-gateway}, spec: {roles: [gateway]}}`), object(t, poolYAML, "{}"))
-	s.start()
-	s.finish(s.running(), result("Migrated", "", "db-1"))
+	s.migrated(`{metadata: {name: a-gateway}, spec: {roles: [gateway]}}`, "{}")
 	s.ready("a-gateway", 1)
 	s.ready("demo-persister", 1)
 	old := s.image("demo-persister")

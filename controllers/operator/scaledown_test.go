@@ -29,10 +29,7 @@ func persisters(t *testing.T, n int32) *space {
 	status.Workers[n-1].Shards = 5
 	s := newSpace(t)
 	s.data.status = status
-	s.demo()
-	s.create(object(t, poolYAML, fmt.Sprintf("{spec: {replicas: %d}}", n)))
-	s.start()
-	s.finish(s.running(), result("Migrated", "", "db-1"))
+	s.migrated(fmt.Sprintf("{spec: {replicas: %d}}", n))
 	for i := range n {
 		s.pod("demo-persister", fmt.Sprintf("pod-%d", i+1))
 	}

@@ -115,10 +115,7 @@ func TestPoolWaitsForTheDatabase(t *testing.T) {
 func TestScalingAPoolLeavesOtherPodsAlone(t *testing.T) {
 	t.Parallel()
 	s := newSpace(t)
-	s.demo()
-	s.create(object(t, poolYAML, "{}"), object(t, poolYAML, `{metadata: {name: demo-sync}, spec: {roles: [sync]}}`))
-	s.start()
-	s.finish(s.running(), result("Migrated", "", "db-1"))
+	s.migrated("{}", `{metadata: {name: demo-sync}, spec: {roles: [sync]}}`)
 	persister, sync := s.deployment("demo-persister"), s.deployment("demo-sync")
 
 	s.scale("demo-persister", 4)
@@ -133,10 +130,7 @@ func TestScalingAPoolLeavesOtherPodsAlone(t *testing.T) {
 func TestPoolScalesWhileTheDatabaseIsNotVerified(t *testing.T) {
 	t.Parallel()
 	s := newSpace(t)
-	s.demo()
-	s.create(object(t, poolYAML, "{}"))
-	s.start()
-	s.finish(s.running(), result("Migrated", "", "db-1"))
+	s.migrated("{}")
 	before := s.deployment("demo-persister")
 	s.setSecret("db", "postgres://nowhere")
 	s.finish(s.running(), result("DatabaseUnreachable", "no route to host.", ""))
@@ -153,10 +147,7 @@ func TestPoolScalesWhileTheDatabaseIsNotVerified(t *testing.T) {
 func TestPodsAreRolledForWhatTheyReadWhenTheyStart(t *testing.T) {
 	t.Parallel()
 	s := newSpace(t)
-	s.demo()
-	s.create(object(t, poolYAML, "{}"))
-	s.start()
-	s.finish(s.running(), result("Migrated", "", "db-1"))
+	s.migrated("{}")
 	before := s.deployment("demo-persister")
 	s.setSecret("db", "postgres://one?password=new")
 	s.finish(s.running(), result("Migrated", "", "db-1"))
@@ -189,10 +180,7 @@ func TestForeignDeploymentIsLeftAlone(t *testing.T) {
 		},
 	}
 	s.create(foreign)
-	s.demo()
-	s.create(object(t, poolYAML, "{}"))
-	s.start()
-	s.finish(s.running(), result("Migrated", "", "db-1"))
+	s.migrated("{}")
 	s.poolCondition("demo-persister", v1alpha1.ConditionStalled, "True", v1alpha1.ReasonNameTaken)
 	require.Equal(t, foreign.ResourceVersion, s.deployment("demo-persister").ResourceVersion)
 	require.NoError(t, cluster.Delete(t.Context(), foreign)) // nobody tells the operator
@@ -228,10 +216,7 @@ func TestDeploymentMadeByHandIsLeftAlone(t *testing.T) {
 func TestRefusedDeploymentIsToldOf(t *testing.T) {
 	t.Parallel()
 	s := newSpace(t)
-	s.demo()
-	s.create(object(t, poolYAML, `{spec: {nodeSelector: {"a b": c}}}`))
-	s.start()
-	s.finish(s.running(), result("Migrated", "", "db-1"))
+	s.migrated(`{spec: {nodeSelector: {"a b": c}}}`)
 	wp := s.poolCondition("demo-persister", v1alpha1.ConditionStalled, "True", v1alpha1.ReasonDeploymentRefused)
 	require.Contains(t, meta.FindStatusCondition(wp.Status.Conditions, v1alpha1.ConditionReady).Message, "nodeSelector")
 	before := wp.DeepCopy()
@@ -243,10 +228,7 @@ func TestRefusedDeploymentIsToldOf(t *testing.T) {
 func TestChangesBySomebodyElseAreUndone(t *testing.T) {
 	t.Parallel()
 	s := newSpace(t)
-	s.demo()
-	s.create(object(t, poolYAML, "{}"))
-	s.start()
-	s.finish(s.running(), result("Migrated", "", "db-1"))
+	s.migrated("{}")
 	s.scaleByHand("demo-persister", 5)
 	s.wantReplicas("demo-persister", 1)
 
