@@ -15,6 +15,7 @@ import (
 
 	"github.com/myelin-hs/myelin/cmd/loadgen/matrix"
 	"github.com/myelin-hs/myelin/cmd/loadgen/traffic"
+	"github.com/myelin-hs/myelin/test/command"
 	"github.com/myelin-hs/myelin/test/processes"
 )
 
@@ -88,7 +89,7 @@ func (f *fleet) start(ctx context.Context) error {
 		if err == nil && processes.Spread(s, f.with(persister)...) {
 			return nil
 		}
-		if werr := wait(ctx, 50*time.Millisecond); werr != nil {
+		if werr := command.Wait(ctx, 50*time.Millisecond); werr != nil {
 			f.kill()
 			return errors.Join(errors.New("the shards are not spread"), err)
 		}

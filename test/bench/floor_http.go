@@ -20,6 +20,7 @@ import (
 	"github.com/myelin-hs/myelin/cmd/loadgen/traffic"
 	"github.com/myelin-hs/myelin/pkg/network/porttest"
 	"github.com/myelin-hs/myelin/pkg/service/proctest"
+	"github.com/myelin-hs/myelin/test/command"
 )
 
 // serve is the first argument of a process that serves what the floor of HTTP is measured against: a handler, or with a
@@ -118,7 +119,7 @@ func awaitPort(ctx context.Context, addr string) error {
 		if err == nil {
 			return conn.Close()
 		}
-		if werr := wait(ctx, 10*time.Millisecond); werr != nil {
+		if werr := command.Wait(ctx, 10*time.Millisecond); werr != nil {
 			return err
 		}
 	}

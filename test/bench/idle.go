@@ -13,6 +13,7 @@ import (
 	"github.com/myelin-hs/myelin/cmd/loadgen/traffic"
 	"github.com/myelin-hs/myelin/pkg/id"
 	"github.com/myelin-hs/myelin/pkg/shard"
+	"github.com/myelin-hs/myelin/test/command"
 	"github.com/myelin-hs/myelin/test/figures"
 	"github.com/myelin-hs/myelin/test/processes"
 )
@@ -155,7 +156,7 @@ func (r *rig) watch(ctx context.Context, f *fleet, all []*watched) (rows []figur
 	}
 	for _, rate := range rates {
 		r.say("%d events/s for %s", rate, minute)
-		if err := wait(ctx, minute/20); err != nil { // what came before is over
+		if err := command.Wait(ctx, minute/20); err != nil { // what came before is over
 			return nil, err
 		}
 		for _, w := range all {
@@ -165,7 +166,7 @@ func (r *rig) watch(ctx context.Context, f *fleet, all []*watched) (rows []figur
 		}
 		began := time.Now()
 		if rate == 0 {
-			err = wait(ctx, minute)
+			err = command.Wait(ctx, minute)
 		} else {
 			var result traffic.Result
 			result, err = f.load.Play(ctx, traffic.Trial{Rate: float64(rate), Length: minute})

@@ -152,15 +152,3 @@ func pick[T any](r *rig, usual, short T) T {
 	}
 	return usual
 }
-
-// wait waits, or fails when ctx ends.
-func wait(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-t.C:
-		return nil
-	}
-}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/myelin-hs/myelin/pkg/network/porttest"
 	"github.com/myelin-hs/myelin/pkg/service/proctest"
+	"github.com/myelin-hs/myelin/test/command"
 )
 
 // A Pooler is a pgbouncer in transaction mode.
@@ -94,7 +95,7 @@ func (p *Pooler) Start(ctx context.Context) error {
 		if err == nil {
 			return conn.Close()
 		}
-		if werr := Wait(ctx, 20*time.Millisecond); werr != nil {
+		if werr := command.Wait(ctx, 20*time.Millisecond); werr != nil {
 			return fmt.Errorf("the pooler does not listen: %w", err)
 		}
 	}

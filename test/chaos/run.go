@@ -18,6 +18,7 @@ import (
 
 	"github.com/myelin-hs/myelin/pkg/admin"
 	"github.com/myelin-hs/myelin/pkg/bus/redistest"
+	"github.com/myelin-hs/myelin/test/command"
 	"github.com/myelin-hs/myelin/test/e2e/load"
 	"github.com/myelin-hs/myelin/test/processes"
 )
@@ -197,7 +198,7 @@ func (r *Run) Settle(ctx context.Context) error {
 		if err == nil && processes.Spread(s, r.Persisters...) {
 			return nil
 		}
-		if werr := Wait(ctx, 50*time.Millisecond); werr != nil {
+		if werr := command.Wait(ctx, 50*time.Millisecond); werr != nil {
 			return errors.Join(errors.New("the shards are not spread"), err)
 		}
 	}
@@ -228,18 +229,6 @@ func (r *Run) Say(format string, args ...any) { r.rig.say(r.name, format, args..
 
 // Figure reports one of the table's figures; several values of one are folded as the table says.
 func (r *Run) Figure(name string, value float64) { r.rig.tally.add(name, value) }
-
-// Wait waits, or fails when ctx ends.
-func Wait(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-t.C:
-		return nil
-	}
-}
 
 // log is a file for a worker's output, kept if the scenario fails.
 func (r *Run) log(worker string) io.Writer {

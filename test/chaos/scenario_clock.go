@@ -10,6 +10,7 @@ import (
 
 	"github.com/myelin-hs/myelin/cmd/loadgen/matrix"
 	"github.com/myelin-hs/myelin/pkg/postgres/pgtest"
+	"github.com/myelin-hs/myelin/test/command"
 	"github.com/myelin-hs/myelin/test/processes"
 )
 
@@ -29,7 +30,7 @@ func clockSteps(ctx context.Context, r *Run) error {
 		return err
 	}
 	for _, offset := range []time.Duration{time.Hour, 0, -time.Hour, 0} {
-		if err := Wait(ctx, 4*time.Second); err != nil {
+		if err := command.Wait(ctx, 4*time.Second); err != nil {
 			return err
 		}
 		over := r.Fault("the clock is set to %+.0f h", offset.Hours())
@@ -42,7 +43,7 @@ func clockSteps(ctx context.Context, r *Run) error {
 		}
 		over()
 	}
-	if err := Wait(ctx, 4*time.Second); err != nil {
+	if err := command.Wait(ctx, 4*time.Second); err != nil {
 		return err
 	}
 	return r.allAlive()
@@ -149,7 +150,7 @@ func clockStepsWorkers(ctx context.Context, r *Run) error {
 		}
 		over()
 	}
-	if err := Wait(ctx, 2*time.Second); err != nil {
+	if err := command.Wait(ctx, 2*time.Second); err != nil {
 		return err
 	}
 	if err := r.allAlive(); err != nil {
@@ -174,7 +175,7 @@ func clockStepsTogether(ctx context.Context, r *Run) error {
 		return err
 	}
 	for i, w := range workers {
-		if err := Wait(ctx, 4*time.Second); err != nil {
+		if err := command.Wait(ctx, 4*time.Second); err != nil {
 			return err
 		}
 		offset := time.Hour * []time.Duration{1, -1}[r.Rand.IntN(2)]
@@ -183,7 +184,7 @@ func clockStepsTogether(ctx context.Context, r *Run) error {
 		if err := r.bothAt(ctx, clock, offset, clocks, w, its); err != nil {
 			return err
 		}
-		if err := Wait(ctx, 4*time.Second); err != nil {
+		if err := command.Wait(ctx, 4*time.Second); err != nil {
 			return err
 		}
 		if err := r.bothAt(ctx, clock, 0, clocks, w, 0); err != nil {

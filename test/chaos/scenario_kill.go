@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/myelin-hs/myelin/test/command"
 	"github.com/myelin-hs/myelin/test/processes"
 )
 
@@ -62,7 +63,7 @@ func kill(ctx context.Context, r *Run) error {
 
 // moment waits for a time that the seed chooses, of half of about to one and a half.
 func (r *Run) moment(ctx context.Context, about time.Duration) error {
-	return Wait(ctx, about/2+time.Duration(r.Rand.Int64N(int64(about))))
+	return command.Wait(ctx, about/2+time.Duration(r.Rand.Int64N(int64(about))))
 }
 
 func killOthers(ctx context.Context, r *Run) error {
@@ -135,7 +136,7 @@ func (r *Run) announcer(ctx context.Context) (*processes.Worker, error) {
 				return w, nil
 			}
 		}
-		if err := Wait(ctx, 20*time.Millisecond); err != nil {
+		if err := command.Wait(ctx, 20*time.Millisecond); err != nil {
 			return nil, errors.Join(errors.New("nobody announces"), err)
 		}
 	}
@@ -144,7 +145,7 @@ func (r *Run) announcer(ctx context.Context) (*processes.Worker, error) {
 func announcerKilled(ctx context.Context, r *Run) error {
 	return r.announcers(ctx, 4, func(w *processes.Worker) error {
 		w.Kill()
-		if err := Wait(ctx, 2*time.Second); err != nil {
+		if err := command.Wait(ctx, 2*time.Second); err != nil {
 			return err
 		}
 		return r.Again(ctx, w)
@@ -156,7 +157,7 @@ func announcerStopped(ctx context.Context, r *Run) error {
 		if err := w.Signal(syscall.SIGSTOP); err != nil {
 			return err
 		}
-		if err := Wait(ctx, 3*time.Second); err != nil {
+		if err := command.Wait(ctx, 3*time.Second); err != nil {
 			return err
 		}
 		if err := w.Signal(syscall.SIGCONT); err != nil {

@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"time"
+
+	"github.com/myelin-hs/myelin/test/command"
 )
 
 var latencyScenarios = []Scenario{
@@ -16,7 +18,7 @@ func endToEnd(ctx context.Context, r *Run) error {
 		return err
 	}
 	warm := time.Now().Add(2 * time.Second)
-	if err := Wait(ctx, time.Minute); err != nil {
+	if err := command.Wait(ctx, time.Minute); err != nil {
 		return err
 	}
 	called := map[string]time.Time{}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/myelin-hs/myelin/test/chaos/proxy"
+	"github.com/myelin-hs/myelin/test/command"
 	"github.com/myelin-hs/myelin/test/processes"
 )
 
@@ -45,7 +46,7 @@ func eachCut(line func(*Lines) *proxy.Proxy, silent bool) func(context.Context, 
 			return err
 		}
 		for _, way := range ways {
-			if err := Wait(ctx, time.Second); err != nil {
+			if err := command.Wait(ctx, time.Second); err != nil {
 				return err
 			}
 			victim, rooms, err := r.Busiest(ctx)
@@ -96,7 +97,7 @@ func (r *Run) restore(ctx context.Context, w *processes.Worker) error {
 			return r.Settle(ctx)
 		default:
 		}
-		if werr := Wait(ctx, 100*time.Millisecond); werr != nil {
+		if werr := command.Wait(ctx, 100*time.Millisecond); werr != nil {
 			return errors.Join(errors.New("a worker that was declared dead does not end"), err)
 		}
 	}
@@ -150,14 +151,14 @@ const outlasts = 5 * time.Second
 
 // broken breaks a line for a while.
 func (r *Run) broken(ctx context.Context, p *proxy.Proxy, f proxy.Fault, format string, args ...any) error {
-	if err := Wait(ctx, time.Second); err != nil {
+	if err := command.Wait(ctx, time.Second); err != nil {
 		return err
 	}
 	over := r.Fault(format, args...)
 	p.Break(f)
 	defer over()
 	defer p.Heal()
-	return Wait(ctx, outlasts)
+	return command.Wait(ctx, outlasts)
 }
 
 // commitCut leaves blocks of every persister without an answer. Clients send again under their transaction id.
@@ -184,7 +185,7 @@ func commitCut(ctx context.Context, r *Run) error {
 		cancel()
 		p.Disarm()
 		over()
-		if err := Wait(ctx, time.Duration(r.Rand.Int64N(int64(400*time.Millisecond)))); err != nil {
+		if err := command.Wait(ctx, time.Duration(r.Rand.Int64N(int64(400*time.Millisecond)))); err != nil {
 			return err
 		}
 	}

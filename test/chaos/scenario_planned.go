@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/myelin-hs/myelin/pkg/admin"
+	"github.com/myelin-hs/myelin/test/command"
 	"github.com/myelin-hs/myelin/test/processes"
 )
 
@@ -35,7 +36,7 @@ func (r *Run) planned(ctx context.Context, f Fleet, t Traffic) (failed func() in
 			r.Say("failed after %.0f ms: %s: %s", ms(x.Took), x.Request, x.Outcome)
 		}
 		return len(all)
-	}, Wait(ctx, time.Second)
+	}, command.Wait(ctx, time.Second)
 }
 
 // none is an error if requests failed.
@@ -68,7 +69,7 @@ func move(ctx context.Context, r *Run) error {
 	defer func() { stopWriting(); writers.Wait() }()
 	for _, room := range rooms { // one after the other in each room, with short pauses
 		writers.Go(func() {
-			for Wait(writing, 25*time.Millisecond) == nil {
+			for command.Wait(writing, 25*time.Millisecond) == nil {
 				_ = r.Load.SendOne(ctx, room)
 			}
 		})
@@ -136,7 +137,7 @@ func drain(ctx context.Context, r *Run) error {
 			return err
 		}
 		for left := 1; left > 0; {
-			if err := Wait(ctx, 2*time.Millisecond); err != nil {
+			if err := command.Wait(ctx, 2*time.Millisecond); err != nil {
 				return err
 			}
 			if left, err = scan[int](ctx, r, fmt.Sprintf(`SELECT count(*) FROM shard_lease WHERE owner IS NULL OR owner = %d OR NOT claimed`, id)); err != nil {
@@ -240,7 +241,7 @@ func twoBalancers(ctx context.Context, r *Run) error {
 	var thief sync.WaitGroup
 	var stolen error
 	thief.Go(func() {
-		for Wait(stealing, 100*time.Millisecond) == nil {
+		for command.Wait(stealing, 100*time.Millisecond) == nil {
 			var was int64
 			var good bool
 			err := conn.QueryRow(stealing, `UPDATE leader SET expires_at = to_timestamp(0), worker_id = (SELECT worker_id FROM worker WHERE state = 1 ORDER BY random() LIMIT 1)

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/myelin-hs/myelin/pkg/postgres/pgtest"
+	"github.com/myelin-hs/myelin/test/command"
 	"github.com/myelin-hs/myelin/test/processes"
 )
 
@@ -43,7 +44,7 @@ func postgresCrash(ctx context.Context, r *Run) error {
 		return err
 	}
 	for range 3 {
-		if err := Wait(ctx, 2*time.Second); err != nil {
+		if err := command.Wait(ctx, 2*time.Second); err != nil {
 			return err
 		}
 		over := r.Fault("Postgres crashes")
@@ -52,7 +53,7 @@ func postgresCrash(ctx context.Context, r *Run) error {
 			return err
 		}
 		r.watch.forgive()
-		if err := Wait(ctx, time.Duration(r.Rand.Int64N(int64(4*time.Second)))); err != nil {
+		if err := command.Wait(ctx, time.Duration(r.Rand.Int64N(int64(4*time.Second)))); err != nil {
 			return err
 		}
 		if err := d.Server.Restart(ctx); err != nil {
@@ -133,7 +134,7 @@ func (r *Run) settled(ctx context.Context, fault time.Time) error {
 	if err := r.Settle(ctx); err != nil {
 		return err
 	}
-	return Wait(ctx, 3*time.Second)
+	return command.Wait(ctx, 3*time.Second)
 }
 
 func promotion(ctx context.Context, r *Run) error {
@@ -141,14 +142,14 @@ func promotion(ctx context.Context, r *Run) error {
 	if err != nil {
 		return err
 	}
-	if err := Wait(ctx, time.Second); err != nil {
+	if err := command.Wait(ctx, time.Second); err != nil {
 		return err
 	}
 	if err := execute(ctx, standby, "SELECT pg_wal_replay_pause()"); err != nil {
 		return err
 	}
 	over := r.Fault("the synchronous standby replays nothing")
-	if err := Wait(ctx, 2*time.Second); err != nil {
+	if err := command.Wait(ctx, 2*time.Second); err != nil {
 		return err
 	}
 	over()
@@ -168,12 +169,12 @@ func promotionLost(ctx context.Context, r *Run) error {
 	if err != nil {
 		return err
 	}
-	if err := Wait(ctx, time.Second); err != nil {
+	if err := command.Wait(ctx, time.Second); err != nil {
 		return err
 	}
 	over := r.Fault("the standby gets no log")
 	log.Cut()
-	if err := Wait(ctx, 2*time.Second); err != nil {
+	if err := command.Wait(ctx, 2*time.Second); err != nil {
 		return err
 	}
 	over()
@@ -245,13 +246,13 @@ func pooler(ctx context.Context, r *Run) error {
 		return err
 	}
 	for range 2 {
-		if err := Wait(ctx, 3*time.Second); err != nil {
+		if err := command.Wait(ctx, 3*time.Second); err != nil {
 			return err
 		}
 		over := r.Fault("the pooler is killed")
 		at := time.Now()
 		p.Kill()
-		if err := Wait(ctx, time.Second); err != nil {
+		if err := command.Wait(ctx, time.Second); err != nil {
 			return err
 		}
 		if err := p.Start(ctx); err != nil {
@@ -262,5 +263,5 @@ func pooler(ctx context.Context, r *Run) error {
 			return err
 		}
 	}
-	return Wait(ctx, 2*time.Second)
+	return command.Wait(ctx, 2*time.Second)
 }

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/myelin-hs/myelin/test/command"
 )
 
 const (
@@ -49,7 +51,7 @@ func idleTransaction(ctx context.Context, r *Run) error {
 		}
 	}
 	defer twin.finish(context.WithoutCancel(ctx))
-	if err := Wait(ctx, idleAge-time.Since(began)); err != nil {
+	if err := command.Wait(ctx, idleAge-time.Since(began)); err != nil {
 		return err
 	}
 	if err := r.Alone(ctx); err != nil {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/myelin-hs/myelin/test/command"
 	"github.com/myelin-hs/myelin/test/processes"
 )
 
@@ -24,7 +25,7 @@ func redisRestart(ctx context.Context, r *Run) error {
 		return err
 	}
 	for range 3 {
-		if err := Wait(ctx, time.Second); err != nil {
+		if err := command.Wait(ctx, time.Second); err != nil {
 			return err
 		}
 		over := r.Fault("FLUSHALL")
@@ -32,12 +33,12 @@ func redisRestart(ctx context.Context, r *Run) error {
 			return err
 		}
 		over()
-		if err := Wait(ctx, time.Second); err != nil {
+		if err := command.Wait(ctx, time.Second); err != nil {
 			return err
 		}
 		over = r.Fault("Redis is away")
 		r.Redis.Stop()
-		if err := Wait(ctx, time.Duration(r.Rand.Int64N(int64(4*time.Second)))); err != nil {
+		if err := command.Wait(ctx, time.Duration(r.Rand.Int64N(int64(4*time.Second)))); err != nil {
 			return err
 		}
 		if err := r.Redis.Relaunch(ctx); err != nil {
@@ -45,7 +46,7 @@ func redisRestart(ctx context.Context, r *Run) error {
 		}
 		over()
 	}
-	if err := Wait(ctx, time.Second); err != nil {
+	if err := command.Wait(ctx, time.Second); err != nil {
 		return err
 	}
 	return r.allAlive()
@@ -84,14 +85,14 @@ func cutRedis(ctx context.Context, r *Run) error {
 			for _, w := range cut {
 				n.Of(w).Redis.Break(way.fault)
 			}
-			if err := Wait(ctx, 2500*time.Millisecond); err != nil {
+			if err := command.Wait(ctx, 2500*time.Millisecond); err != nil {
 				return err
 			}
 			for _, w := range cut {
 				n.Of(w).Redis.Heal()
 			}
 			over()
-			if err := Wait(ctx, time.Second); err != nil {
+			if err := command.Wait(ctx, time.Second); err != nil {
 				return err
 			}
 		}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/myelin-hs/myelin/test/chaos/proxy"
+	"github.com/myelin-hs/myelin/test/command"
 	"github.com/myelin-hs/myelin/test/processes"
 )
 
@@ -214,7 +215,7 @@ func stopInFence(ctx context.Context, r *Run) error {
 			if err != nil {
 				return err
 			}
-			if err := Wait(ctx, 5*time.Millisecond); err != nil {
+			if err := command.Wait(ctx, 5*time.Millisecond); err != nil {
 				return err
 			}
 		}

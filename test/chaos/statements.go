@@ -17,6 +17,7 @@ import (
 
 	"github.com/myelin-hs/myelin/pkg/lease"
 	"github.com/myelin-hs/myelin/pkg/postgres/pgtest"
+	"github.com/myelin-hs/myelin/test/command"
 )
 
 // leaseStatements joins workers, in this process, to a database of their own and returns how many statements a second
@@ -80,15 +81,15 @@ func leaseStatements(ctx context.Context, workers int, d time.Duration) (float64
 	}
 	last := joined[workers-1]
 	for !calm(last.Table(), workers) {
-		if err := Wait(ctx, 100*time.Millisecond); err != nil {
+		if err := command.Wait(ctx, 100*time.Millisecond); err != nil {
 			return 0, errors.Join(context.Cause(ctx), err)
 		}
 	}
-	if err := Wait(ctx, 2*time.Second); err != nil {
+	if err := command.Wait(ctx, 2*time.Second); err != nil {
 		return 0, errors.Join(context.Cause(ctx), err)
 	}
 	from, began := c.n.Load(), time.Now()
-	if err := Wait(ctx, d); err != nil {
+	if err := command.Wait(ctx, d); err != nil {
 		return 0, errors.Join(context.Cause(ctx), err)
 	}
 	sent, took := c.n.Load()-from, time.Since(began)

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/myelin-hs/myelin/test/command"
 )
 
 const (
@@ -64,7 +66,7 @@ func (w *watch) run(ctx context.Context) {
 	var p int64
 	reconnected := false
 	var since time.Time // P has been below a committed block since then; zero: it is not
-	for i := 0; Wait(ctx, watchEvery) == nil; i++ {
+	for i := 0; command.Wait(ctx, watchEvery) == nil; i++ {
 		var err error
 		asked := time.Now()
 		if conn == nil {

@@ -1,4 +1,4 @@
-// Package command is the main function of the programs below test that play something for minutes.
+// Package command is what the programs below test that play something for minutes begin, wait and end by.
 package command
 
 import (
@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 )
 
 // Main runs the program of this name until it is done or SIGINT or SIGTERM cancels its context, and ends the process: with
@@ -25,5 +26,17 @@ func Main(name string, run func(context.Context) error) {
 	default:
 		fmt.Fprintln(os.Stderr, name+":", err)
 		os.Exit(1)
+	}
+}
+
+// Wait waits, or fails when ctx ends.
+func Wait(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
 	}
 }

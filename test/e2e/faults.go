@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/myelin-hs/myelin/test/command"
 	"github.com/myelin-hs/myelin/test/e2e/load"
 	"github.com/myelin-hs/myelin/test/figures"
 )
@@ -88,7 +89,7 @@ func (t *tour) planned(ctx context.Context, l *load.Load, row string, do func() 
 	if err := do(); err != nil {
 		return nil, err
 	}
-	if err := wait(ctx, 3*time.Second); err != nil {
+	if err := command.Wait(ctx, 3*time.Second); err != nil {
 		return nil, err
 	}
 	failed := l.Failures.Since(start)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/myelin-hs/myelin/test/command"
 	"github.com/myelin-hs/myelin/test/e2e/kube"
 	"github.com/myelin-hs/myelin/test/figures"
 )
@@ -37,7 +38,7 @@ func (t *tour) measureIdle(ctx context.Context) ([]figures.Row, error) {
 	}
 	if left := time.Until(ready.Add(time.Minute)); left > 0 {
 		t.say("measuring idle memory in %.0f s, a minute after Ready", left.Seconds())
-		if err := wait(ctx, left); err != nil {
+		if err := command.Wait(ctx, left); err != nil {
 			return nil, err
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/myelin-hs/myelin/pkg/admin"
+	"github.com/myelin-hs/myelin/test/command"
 	"github.com/myelin-hs/myelin/test/e2e/load"
 	"github.com/myelin-hs/myelin/test/e2e/scaling"
 	"github.com/myelin-hs/myelin/test/figures"
@@ -19,7 +20,7 @@ func (t *tour) loadStep(ctx context.Context, l *load.Load) ([]figures.Row, error
 		return nil, err
 	}
 	r, start := t.scale.recorder, time.Now()
-	if err := wait(ctx, 30*time.Second); err != nil {
+	if err := command.Wait(ctx, 30*time.Second); err != nil {
 		return nil, err
 	}
 	up := time.Now()
@@ -35,7 +36,7 @@ func (t *tour) loadStep(ctx context.Context, l *load.Load) ([]figures.Row, error
 		return nil, err
 	}
 	shrunk := r.steady(ctx, 1, 15*time.Second, stepWindow+3*time.Minute)
-	if err := wait(ctx, 0); err != nil {
+	if err := command.Wait(ctx, 0); err != nil {
 		return nil, err
 	}
 	failed := l.Failures.Since(start)
@@ -74,7 +75,7 @@ func (t *tour) loadStep(ctx context.Context, l *load.Load) ([]figures.Row, error
 // watched waits, and says each ten seconds what is seen.
 func (t *tour) watched(ctx context.Context, d time.Duration) error {
 	for end := time.Now().Add(d); time.Now().Before(end); {
-		if err := wait(ctx, min(10*time.Second, time.Until(end))); err != nil {
+		if err := command.Wait(ctx, min(10*time.Second, time.Until(end))); err != nil {
 			return err
 		}
 		recent := t.scale.recorder.since(time.Now().Add(-3 * time.Second))

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/myelin-hs/myelin/test/command"
 	"github.com/myelin-hs/myelin/test/e2e/load"
 	"github.com/myelin-hs/myelin/test/figures"
 )
@@ -55,7 +56,7 @@ func (t *tour) without(ctx context.Context, database string) error {
 		return err
 	}
 	t.say("%s is away for %s", database, outage)
-	waited := wait(ctx, outage)
+	waited := command.Wait(ctx, outage)
 	if err := t.kube.Database(context.WithoutCancel(ctx), "start", database); err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/myelin-hs/myelin/cmd/loadgen/matrix"
+	"github.com/myelin-hs/myelin/test/command"
 	"github.com/myelin-hs/myelin/test/e2e/load"
 	"github.com/myelin-hs/myelin/test/figures"
 )
@@ -89,7 +90,7 @@ func (t *tour) prepare(ctx context.Context) (*load.Load, error) {
 // phases are the planned actions, then the kills; each counts the requests that failed in it.
 func (t *tour) phases(ctx context.Context, l *load.Load) ([]figures.Row, error) {
 	t.say("40 events/s and %d listeners run; warming up", t.receivers)
-	if err := wait(ctx, 5*time.Second); err != nil {
+	if err := command.Wait(ctx, 5*time.Second); err != nil {
 		return nil, err
 	}
 	planned := time.Now()
@@ -113,7 +114,7 @@ func (t *tour) phases(ctx context.Context, l *load.Load) ([]figures.Row, error) 
 		}
 		replaced[name] = true
 	}
-	if err := wait(ctx, 3*time.Second); err != nil {
+	if err := command.Wait(ctx, 3*time.Second); err != nil {
 		return nil, err
 	}
 	failed := l.Failures.Since(planned)
@@ -141,15 +142,6 @@ func (t *tour) report(during string, failed []matrix.Failure) {
 	}
 }
 
-func wait(ctx context.Context, d time.Duration) error {
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(d):
-		return nil
-	}
-}
-
 // until polls done for at most limit.
 func until(ctx context.Context, limit time.Duration, what string, done func() (bool, string, error)) error {
 	deadline := time.Now().Add(limit)
@@ -161,7 +153,7 @@ func until(ctx context.Context, limit time.Duration, what string, done func() (b
 		if time.Now().After(deadline) {
 			return errors.Join(fmt.Errorf("waited %s for %s: %s", limit, what, state), err)
 		}
-		if werr := wait(ctx, 250*time.Millisecond); werr != nil {
+		if werr := command.Wait(ctx, 250*time.Millisecond); werr != nil {
 			return werr
 		}
 	}
