@@ -39,8 +39,8 @@ type MigrationResult struct {
 	SchemaVersion int    `json:"schemaVersion,omitempty"`
 }
 
-// Migrate brings the database to this build's schema, or with cfg.Contract removes what only older builds need, and writes the result to out and to cfg.ResultFile. The error is
-// for the exit code: it has been told in the result.
+// Migrate brings the database to this build's schema, or with cfg.Contract removes what only older builds need, and writes the
+// result to out and to cfg.ResultFile. The error is for the exit code: it has been told in the result.
 func Migrate(ctx context.Context, cfg config.Migration, log *slog.Logger, out io.Writer) error {
 	ctx, cancel := context.WithTimeout(ctx, migrateLimit)
 	defer cancel()

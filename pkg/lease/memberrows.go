@@ -61,10 +61,10 @@ type leaderRow struct {
 	ExpiresMS int64 `json:"expires_ms"`
 }
 
-// beat: live or leaving → the same for another time to live, with what this worker measures of its lag. One statement, its commit not waited for; it reads the
-// lease and worker rows in the same snapshot, and sends them only if they differ from what the digests stand for. In
-// another database than this (a uuid, ” for any) nothing is written. The lag, which changes with each beat, is in no digest:
-// whoever wants it reads the rows.
+// beat: live or leaving → the same for another time to live, with what this worker measures of its lag. One statement, its
+// commit not waited for; it reads the lease and worker rows in the same snapshot, and sends them only if they differ from what
+// the digests stand for. In another database than this (a uuid, "" for any) nothing is written. The lag, which changes with
+// each beat, is in no digest: whoever wants it reads the rows.
 func (r rows) beat(ctx context.Context, conn *pgxpool.Conn, database string, had digests, measured lag.Reading) (answer, error) {
 	const sql = `
 WITH c AS MATERIALIZED (SELECT * FROM cluster_now),
