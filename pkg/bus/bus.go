@@ -9,7 +9,6 @@ package bus
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -31,10 +30,17 @@ type Bus struct {
 }
 
 type transport interface {
-	publish(ctx context.Context, channel string, payload []byte) error
+	// publish sends batches, each after the one before. The messages of one are in order where a server has more than one.
+	publish(ctx context.Context, batches ...[]message) error
 	subscribe() stream
 	check(ctx context.Context) error
 	close() error
+}
+
+// A message is what is published on a channel.
+type message struct {
+	channel string
+	payload []byte
 }
 
 // stream is one subscriber's connection.
@@ -59,29 +65,32 @@ func (b *Bus) Close() error { return b.transport.close() }
 
 // PublishHorizon says how far the stream is settled.
 func (b *Bus) PublishHorizon(ctx context.Context, h Horizon) error {
-	return b.publish(ctx, "horizon", h.encode())
+	return b.publish(ctx, []message{{b.prefix + "horizon", h.encode()}})
 }
 
-// PublishRoom sends a committed block's events of one room to the workers that serve the room.
-func (b *Bus) PublishRoom(ctx context.Context, r RoomBlock) error {
-	return b.publish(ctx, "room:"+r.RoomID, r.encode())
-}
-
-// PublishUser sends what a committed block addresses to the users of one user shard.
-func (b *Bus) PublishUser(ctx context.Context, u UserBlock) error {
-	return b.publish(ctx, "user:"+strconv.Itoa(u.UserShard), u.encode())
+// PublishBlock sends what a committed block holds: its events to the workers that serve the rooms, what it addresses to users
+// to those that serve their shards, and then a poke to the announcer, which finds the bodies there. It takes one round trip,
+// however many rooms there are, or two in a cluster.
+func (b *Bus) PublishBlock(ctx context.Context, rooms []RoomBlock, users []UserBlock) error {
+	bodies := make([]message, 0, len(rooms)+len(users))
+	for _, r := range rooms {
+		bodies = append(bodies, message{b.prefix + "room:" + r.RoomID, r.encode()})
+	}
+	for _, u := range users {
+		bodies = append(bodies, message{b.prefix + "user:" + strconv.Itoa(u.UserShard), u.encode()})
+	}
+	return b.publish(ctx, bodies, []message{b.poke()})
 }
 
 // PublishPoke wakes the announcer: a block was committed.
-func (b *Bus) PublishPoke(ctx context.Context) error { return b.publish(ctx, "poke", []byte{version}) }
+func (b *Bus) PublishPoke(ctx context.Context) error { return b.publish(ctx, []message{b.poke()}) }
 
-func (b *Bus) publish(ctx context.Context, channel string, payload []byte) error {
+func (b *Bus) poke() message { return message{b.prefix + "poke", []byte{version}} }
+
+func (b *Bus) publish(ctx context.Context, batches ...[]message) error {
 	ctx, cancel := context.WithTimeout(ctx, publishTimeout)
 	defer cancel()
-	if err := b.transport.publish(ctx, b.prefix+channel, payload); err != nil {
-		return fmt.Errorf("publish on %s: %w", channel, err)
-	}
-	return nil
+	return b.transport.publish(ctx, batches...)
 }
 
 // Handler says what to do with messages. Its functions are called one at a time, in order of arrival, and must not

@@ -20,33 +20,37 @@ type localStream struct {
 	bus      *local
 	mu       sync.RWMutex
 	channels map[string]struct{}
-	queue    chan localMessage
+	queue    chan message
 }
 
-type localMessage struct {
-	channel string
-	payload []byte
-}
-
-func (l *local) publish(_ context.Context, channel string, payload []byte) error {
+func (l *local) publish(_ context.Context, batches ...[]message) error {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
-	for s := range l.streams {
-		s.mu.RLock()
-		_, interested := s.channels[channel]
-		s.mu.RUnlock()
-		if interested {
-			select {
-			case s.queue <- localMessage{channel, payload}:
-			default:
+	for _, batch := range batches {
+		for _, m := range batch {
+			for s := range l.streams {
+				s.offer(m)
 			}
 		}
 	}
 	return nil
 }
 
+// offer queues the message if the subscriber wants it, and has room.
+func (s *localStream) offer(m message) {
+	s.mu.RLock()
+	_, interested := s.channels[m.channel]
+	s.mu.RUnlock()
+	if interested {
+		select {
+		case s.queue <- m:
+		default:
+		}
+	}
+}
+
 func (l *local) subscribe() stream {
-	return &localStream{bus: l, channels: map[string]struct{}{}, queue: make(chan localMessage, localQueue)}
+	return &localStream{bus: l, channels: map[string]struct{}{}, queue: make(chan message, localQueue)}
 }
 
 func (l *local) check(context.Context) error { return nil }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -93,13 +94,13 @@ func newRedis(l location, o Options) *overRedis {
 			MasterName: l.master, SentinelAddrs: l.hosts, SentinelPassword: o.SentinelPassword,
 			DB: l.options.DB, CredentialsProviderContext: o.credentials, Dialer: dial,
 			DialTimeout: dialTimeout, ReadTimeout: answerTimeout, WriteTimeout: answerTimeout, ContextTimeoutEnabled: true,
-			PoolSize: poolSize, MaxRetries: noRetries,
+			PoolSize: poolSize, MaxRetries: noRetries, DialerRetries: 1,
 		})
 	case cluster:
 		c := redis.NewClusterClient(&redis.ClusterOptions{
 			Addrs: l.hosts, CredentialsProviderContext: o.credentials, Dialer: dial,
 			DialTimeout: dialTimeout, ReadTimeout: answerTimeout, WriteTimeout: answerTimeout, ContextTimeoutEnabled: true,
-			PoolSize: poolSize, MaxRetries: noRetries,
+			PoolSize: poolSize, MaxRetries: noRetries, DialerRetries: 1,
 		})
 		r.client, r.lookAgain = c, c.ReloadState
 		r.through = func(ctx context.Context, channel string) (redis.Cmdable, error) { return c.MasterForKey(ctx, channel) }
@@ -107,25 +108,51 @@ func newRedis(l location, o Options) *overRedis {
 		opts := l.options
 		opts.Dialer, opts.CredentialsProviderContext = dial, o.credentials
 		opts.DialTimeout, opts.ReadTimeout, opts.WriteTimeout, opts.ContextTimeoutEnabled = dialTimeout, answerTimeout, answerTimeout, true
-		opts.PoolSize, opts.MaxRetries = poolSize, noRetries
+		opts.PoolSize, opts.MaxRetries, opts.DialerRetries = poolSize, noRetries, 1
 		r.client = redis.NewClient(opts)
 	}
 	return r
 }
 
-func (r *overRedis) publish(ctx context.Context, channel string, payload []byte) error {
-	server := redis.Cmdable(r.client)
-	if r.through != nil {
-		var err error
-		if server, err = r.through(ctx, channel); err != nil {
-			return err
+func (r *overRedis) publish(ctx context.Context, batches ...[]message) error {
+	if r.through == nil {
+		batches = [][]message{slices.Concat(batches...)} // one server does one thing after the other
+	}
+	for _, batch := range batches {
+		if err := r.send(ctx, batch); err != nil {
+			if r.lookAgain != nil {
+				r.lookAgain(ctx)
+			}
+			return fmt.Errorf("publish %d messages: %w", len(batch), err)
 		}
 	}
-	err := server.Publish(ctx, channel, payload).Err()
-	if err != nil && r.lookAgain != nil {
-		r.lookAgain(ctx)
+	return nil
+}
+
+// send sends all messages that pass a server in one round trip.
+func (r *overRedis) send(ctx context.Context, batch []message) error {
+	pipes := map[redis.Cmdable]redis.Pipeliner{}
+	for _, m := range batch {
+		server := redis.Cmdable(r.client)
+		if r.through != nil {
+			var err error
+			if server, err = r.through(ctx, m.channel); err != nil {
+				return err
+			}
+		}
+		pipe := pipes[server]
+		if pipe == nil {
+			pipe = server.Pipeline()
+			pipes[server] = pipe
+		}
+		pipe.Publish(ctx, m.channel, m.payload)
 	}
-	return err
+	var failed []error
+	for _, pipe := range pipes {
+		_, err := pipe.Exec(ctx)
+		failed = append(failed, err)
+	}
+	return errors.Join(failed...)
 }
 
 func (r *overRedis) subscribe() stream {
@@ -135,7 +162,7 @@ func (r *overRedis) subscribe() stream {
 
 // check publishes, which is what workers have to be allowed: a user may be that may do nothing.
 func (r *overRedis) check(ctx context.Context) error {
-	err := r.publish(ctx, r.checked, nil)
+	err := r.publish(ctx, []message{{channel: r.checked}})
 	if redis.IsAuthError(err) || redis.IsPermissionError(err) {
 		return fmt.Errorf("%w: %w", ErrRefused, err)
 	}

@@ -22,9 +22,7 @@ var benchPostgres = flag.String("postgres", "", "`URI` of an empty, migrated dat
 // nowhere is a Publisher of which nobody hears.
 type nowhere struct{}
 
-func (nowhere) PublishRoom(context.Context, bus.RoomBlock) error { return nil }
-func (nowhere) PublishUser(context.Context, bus.UserBlock) error { return nil }
-func (nowhere) PublishPoke(context.Context) error                { return nil }
+func (nowhere) PublishBlock(context.Context, []bus.RoomBlock, []bus.UserBlock) error { return nil }
 
 // Of BenchmarkSends: senders who wait for their answers, rooms that they write to, and bytes of a message's text.
 const (

@@ -237,24 +237,15 @@ type recorder struct {
 
 func newRecorder() *recorder { return &recorder{pokes: make(chan struct{}, 10_000)} }
 
-func (r *recorder) PublishRoom(_ context.Context, b bus.RoomBlock) error {
+func (r *recorder) PublishBlock(_ context.Context, rooms []bus.RoomBlock, users []bus.UserBlock) error {
 	if r.seen != nil {
-		r.seen(b)
+		for _, b := range rooms {
+			r.seen(b)
+		}
 	}
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.rooms = append(r.rooms, b)
-	return nil
-}
-
-func (r *recorder) PublishUser(_ context.Context, b bus.UserBlock) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.users = append(r.users, b)
-	return nil
-}
-
-func (r *recorder) PublishPoke(context.Context) error {
+	r.rooms, r.users = append(r.rooms, rooms...), append(r.users, users...)
+	r.mu.Unlock()
 	r.pokes <- struct{}{}
 	return nil
 }

@@ -41,9 +41,7 @@ type Owner struct {
 
 // Publisher carries copies of committed blocks to readers; *bus.Bus is one. What it loses they read from Postgres.
 type Publisher interface {
-	PublishRoom(ctx context.Context, r bus.RoomBlock) error
-	PublishUser(ctx context.Context, u bus.UserBlock) error
-	PublishPoke(ctx context.Context) error
+	PublishBlock(ctx context.Context, rooms []bus.RoomBlock, users []bus.UserBlock) error
 }
 
 // LeasesOf is the Leases of a worker that has joined.

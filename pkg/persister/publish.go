@@ -52,20 +52,9 @@ func (h *herald) run(ctx context.Context) error {
 	}
 }
 
-// send publishes bodies before the poke: the horizon should find them there.
 func (h *herald) send(ctx context.Context, b *block) error {
 	rooms, users := messagesOf(b)
-	for _, r := range rooms {
-		if err := h.to.PublishRoom(ctx, r); err != nil {
-			return err
-		}
-	}
-	for _, u := range users {
-		if err := h.to.PublishUser(ctx, u); err != nil {
-			return err
-		}
-	}
-	return h.to.PublishPoke(ctx)
+	return h.to.PublishBlock(ctx, rooms, users)
 }
 
 func messagesOf(b *block) ([]bus.RoomBlock, []bus.UserBlock) {

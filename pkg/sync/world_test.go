@@ -3,6 +3,7 @@ package sync
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -215,10 +216,7 @@ func (r *testRoom) commit(drafts []*draft, create *event.Event) position.Positio
 	}
 	require.NoError(w.t, tx.Commit(ctx))
 	if !w.mute {
-		require.NoError(w.t, w.bus.PublishRoom(ctx, body))
-		for _, u := range users {
-			require.NoError(w.t, w.bus.PublishUser(ctx, u))
-		}
+		require.NoError(w.t, w.bus.PublishBlock(ctx, []bus.RoomBlock{body}, slices.Collect(maps.Values(users))))
 	}
 	w.announcer.Poke()
 	return position.BlockEnd(block)
