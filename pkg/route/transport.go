@@ -25,9 +25,10 @@ func NewTransport() *http.Transport {
 			}
 			return conn, nil
 		},
-		DisableCompression:  true,
-		MaxIdleConns:        512,
-		MaxIdleConnsPerHost: 64,
+		DisableCompression: true,
+		// One that is busy has hundreds of requests in progress at one worker. What cannot be kept is dialled anew for each.
+		MaxIdleConns:        2048,
+		MaxIdleConnsPerHost: 1024,
 		IdleConnTimeout:     90 * time.Second,
 		ReadBufferSize:      4 << 10,
 		WriteBufferSize:     4 << 10,
