@@ -51,6 +51,7 @@ type worker struct {
 	group  service.Group
 	ready  readiness
 	probe  *server
+	pprof  *server // nil: not asked for
 
 	source    *postgres.Source
 	pool      *pgxpool.Pool
@@ -99,7 +100,7 @@ func (w *worker) close() {
 			p.Close()
 		}
 	}
-	for _, s := range []*server{w.probe, w.internal} {
+	for _, s := range []*server{w.probe, w.pprof, w.internal} {
 		if s != nil {
 			_ = s.listener.Close()
 		}
@@ -113,6 +114,12 @@ func (w *worker) build(ctx context.Context) error {
 		return err
 	}
 	w.group.Add("probes", w.probe.run)
+	if w.cfg.PprofAddr != "" {
+		if w.pprof, err = listen(ctx, w.cfg.PprofAddr, profiles(), time.Second); err != nil {
+			return err
+		}
+		w.group.Add("profiles", w.pprof.run)
+	}
 	for _, step := range []func(context.Context) error{w.secrets, w.database, w.join, w.signing, w.positions, w.routing, w.roles, w.resets, w.finish} {
 		if err := step(ctx); err != nil {
 			return err

@@ -24,6 +24,8 @@ type Config struct {
 	// PublicAddr, InternalAddr and ProbeAddr are what the worker listens on: clients and other servers (role gateway),
 	// other workers, and the kubelet and Prometheus.
 	PublicAddr, InternalAddr, ProbeAddr string
+	// PprofAddr is where profiles can be taken from. Empty: nowhere.
+	PprofAddr string
 	// AdvertiseAddr is host:port where other workers reach InternalAddr.
 	AdvertiseAddr string
 	// PublicBaseURL is what /.well-known/matrix/client names. Empty: derived from the request.

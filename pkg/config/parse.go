@@ -35,6 +35,7 @@ func Run(args, environ, known []string, usage io.Writer) (Config, error) {
 	set.StringVar(&c.PublicAddr, "public-addr", ":8008", "listen here for clients and other servers (role gateway)")
 	set.StringVar(&c.InternalAddr, "internal-addr", ":8090", "listen here for other workers and the operator")
 	set.StringVar(&c.ProbeAddr, "probe-addr", ":8091", "listen here for /healthz, /ready and /metrics; no authentication")
+	set.StringVar(&c.PprofAddr, "pprof-addr", "", "listen here for /debug/pprof/, such as 127.0.0.1:6060; no authentication, and what is in memory can be read (default: nowhere)")
 	set.StringVar(&c.AdvertiseAddr, "advertise-addr", "", "host:port where other workers reach the internal address (default $POD_IP, then 127.0.0.1, with its port)")
 	set.StringVar(&c.PublicBaseURL, "public-base-url", "", "base URL for clients, for /.well-known/matrix/client (default: from the request)")
 	postgres := set.postgres(&c.PostgresURI, &c.PostgresUser, &c.PostgresPassword)
@@ -75,7 +76,10 @@ func Run(args, environ, known []string, usage io.Writer) (Config, error) {
 			c.AdvertiseAddr = net.JoinHostPort(firstOf(env["POD_IP"], "127.0.0.1"), port)
 		}
 	}
-	for name, addr := range map[string]string{"internal-addr": c.InternalAddr, "probe-addr": c.ProbeAddr, "advertise-addr": c.AdvertiseAddr, "public-addr": c.PublicAddr} {
+	for name, addr := range map[string]string{"internal-addr": c.InternalAddr, "probe-addr": c.ProbeAddr, "pprof-addr": c.PprofAddr, "advertise-addr": c.AdvertiseAddr, "public-addr": c.PublicAddr} {
+		if name == "pprof-addr" && addr == "" {
+			continue
+		}
 		if _, _, err := net.SplitHostPort(addr); err != nil {
 			bad.add("--%s: %q is not host:port", name, addr)
 		}

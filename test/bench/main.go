@@ -1,6 +1,6 @@
 // Command bench measures the homeserver as a whole: how near it comes to what the machine can do at all (make bench), what a
 // worker costs that has nothing to do with the traffic (make bench-idle), and what an event costs while rooms, users, shards
-// and history grow (make bench-growth). docs/performance.md says what each figure means. No time fails a run: the machine may
+// and history grow (make bench-growth), and where the time goes (make bench-profile). docs/performance.md says what each figure means. No time fails a run: the machine may
 // be slow or busy.
 package main
 
@@ -31,17 +31,19 @@ var benches = map[string]struct {
 	table   func() []figures.Row
 	measure func(ctx context.Context, r *rig) ([]figures.Row, error)
 }{
-	"speed":  {"bench", speedTable, speed},
-	"idle":   {"bench-idle", idleTable, idle},
-	"growth": {"bench-growth", growthTable, growth},
+	"speed":   {"bench", speedTable, speed},
+	"idle":    {"bench-idle", idleTable, idle},
+	"growth":  {"bench-growth", growthTable, growth},
+	"profile": {"bench-profile", profileTable, profile},
 }
 
 func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.SetOutput(out)
 	short := flags.Bool("short", false, "as little of everything as shows that it works; the figures mean nothing")
+	rate := flags.Float64("rate", 1500, "events/s of profile")
 	flags.Usage = func() {
-		fmt.Fprintf(out, "bench [flags] speed|idle|growth\n\n")
+		fmt.Fprintf(out, "bench [flags] speed|idle|growth|profile\n\n")
 		flags.PrintDefaults()
 	}
 	if err := flags.Parse(args); err != nil {
@@ -49,12 +51,16 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	}
 	b, known := benches[flags.Arg(0)]
 	if !known || flags.NArg() != 1 {
-		return errors.New("say one of speed, idle and growth")
+		return errors.New("say one of speed, idle, growth and profile")
+	}
+	if !(*rate >= 1 && *rate <= 100_000) {
+		return fmt.Errorf("--rate: %v is not between 1 and 100000", *rate)
 	}
 	r, err := newRig(ctx, *short, out)
 	if err != nil {
 		return err
 	}
+	r.rate = *rate
 	defer func() { err = errors.Join(err, r.close()) }()
 	measured, err := b.measure(ctx, r)
 	if err != nil {

@@ -23,6 +23,7 @@ const serverName = "bench.example"
 // A rig is the machinery of a run: one durable Postgres, one Redis, the worker.
 type rig struct {
 	short     bool
+	rate      float64 // of profile, in events a second
 	out       io.Writer
 	dir       string
 	binary    string

@@ -25,6 +25,8 @@ type Worker struct {
 	PostgresReadURI string
 	// CredentialFile holds the internal credential; "": the file that all share.
 	CredentialFile string
+	// Pprof is where its profiles can be taken from; "": nowhere.
+	Pprof string
 	// Env are more variables of the process's environment.
 	Env []string
 
@@ -40,6 +42,9 @@ func (h *Homeserver) Run(w *Worker) error {
 		"--registration-shared-secret-file="+h.file("shared-secret"))
 	if w.RedisURI != "" {
 		cmd.Args = append(cmd.Args, "--redis-uri="+w.RedisURI)
+	}
+	if w.Pprof != "" {
+		cmd.Args = append(cmd.Args, "--pprof-addr="+w.Pprof)
 	}
 	if w.PostgresReadURI != "" {
 		cmd.Args = append(cmd.Args, "--postgres-read-uri="+w.PostgresReadURI)

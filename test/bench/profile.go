@@ -1,0 +1,130 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/myelin-hs/myelin/cmd/loadgen/traffic"
+	"github.com/myelin-hs/myelin/pkg/network/porttest"
+	"github.com/myelin-hs/myelin/test/figures"
+	"github.com/myelin-hs/myelin/test/processes"
+)
+
+func profileTable() []figures.Row { return nil }
+
+// profile writes CPU profiles of a gateway and a persister, and says what each process used for an event.
+func profile(ctx context.Context, r *rig) ([]figures.Row, error) {
+	uri, drop, err := r.database(ctx, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer drop()
+	f, err := r.fleet(uri, persister)
+	if err != nil {
+		return nil, err
+	}
+	defer f.close()
+	for _, w := range f.workers {
+		port, err := porttest.Reserve()
+		if err != nil {
+			return nil, err
+		}
+		w.Pprof = fmt.Sprintf("127.0.0.1:%d", port)
+	}
+	if err := f.start(ctx); err != nil {
+		return nil, err
+	}
+	if err := f.prepare(ctx, pick(r, busy, traffic.Size{Rooms: 4, Users: 2, Members: 2}), "send"); err != nil {
+		return nil, err
+	}
+	rate, length := pick(r, r.rate, 20.0), pick(r, 20*time.Second, time.Second)
+	r.say("%.0f events/s for %s", rate, length)
+	dir := filepath.Join("artifacts", "profiles")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	group, running := errgroup.WithContext(ctx)
+	for _, w := range f.workers {
+		group.Go(func() error { return fetchProfile(running, w, length, filepath.Join(dir, w.Name+".pprof")) })
+	}
+	var measured []figures.Row
+	group.Go(func() error {
+		before, err := f.used(r)
+		if err != nil {
+			return err
+		}
+		result, err := f.load.Play(running, traffic.Trial{Rate: rate, Length: length})
+		if err != nil {
+			return err
+		}
+		after, err := f.used(r)
+		if err != nil {
+			return err
+		}
+		for i := range after {
+			measured = append(measured, told(after[i].name, "µs of a core an event", float64((after[i].cpu-before[i].cpu).Microseconds())/(rate*length.Seconds())))
+		}
+		for _, row := range result.Rows {
+			measured = append(measured, told(row.Kind+".p50", "ms", row.P50), told(row.Kind+".p99", "ms", row.P99))
+		}
+		return nil
+	})
+	return measured, group.Wait()
+}
+
+// usage is the processor time of a part of the homeserver.
+type usage struct {
+	name string
+	cpu  time.Duration
+}
+
+// used is what each worker has used, and Postgres, and this process, which is the load.
+func (f *fleet) used(r *rig) (all []usage, err error) {
+	for _, w := range f.workers {
+		t, err := cpu(w.PID())
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, usage{"cpu." + w.Name, t})
+	}
+	pids, err := r.postgresPIDs()
+	if err != nil {
+		return nil, err
+	}
+	var sum time.Duration
+	for _, pid := range pids {
+		if t, err := cpu(pid); err == nil { // else it has just ended
+			sum += t
+		}
+	}
+	own, err := cpu(os.Getpid())
+	return append(all, usage{"cpu.postgres", sum}, usage{"cpu.load", own}), err
+}
+
+// fetchProfile writes a worker's CPU profile of so long to a file, for go tool pprof.
+func fetchProfile(ctx context.Context, w *processes.Worker, length time.Duration, file string) error {
+	q, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("http://%s/debug/pprof/profile?seconds=%.0f", w.Pprof, length.Seconds()), nil)
+	if err != nil {
+		return err
+	}
+	answer, err := http.DefaultClient.Do(q)
+	if err != nil {
+		return err
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err == nil && answer.StatusCode != http.StatusOK {
+		err = fmt.Errorf("take a profile of %s: %s", w.Name, answer.Status)
+	}
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(file, text, 0o644)
+}
