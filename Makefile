@@ -101,6 +101,10 @@ bench-idle: ## Measure what a worker costs that has nothing to do with the traff
 bench-growth: ## Measure what an event costs as rooms, users, shards and history grow; writes artifacts/bench-growth.json and docs/growth-*.svg
 	@go run ./test/bench $(BENCH) growth
 
+.PHONY: bench-profile
+bench-profile: ## Profile a gateway and a persister under load; writes artifacts/profiles (BENCH=--rate=300: another rate)
+	@go run ./test/bench $(BENCH) profile
+
 .PHONY: e2e
 e2e: ## The tour on the running demo cluster: scale, kill, move and restart under load; writes artifacts/e2e.json
 	hack/e2e.sh
