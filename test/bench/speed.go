@@ -233,7 +233,7 @@ func (f *fleet) compare(ctx context.Context) error {
 // greatest looks for the greatest rate within p99, from the last one on. each is told of every trial.
 func (r *rig) greatest(ctx context.Context, load *traffic.Load, last *float64, each func(traffic.Result)) (float64, error) {
 	b := traffic.Bound{
-		P99: p99, Bounds: search.Bounds{From: 400, To: 100_000, Step: 2, Precision: 0.07, Confirm: 3},
+		P99: p99, Bounds: search.Bounds{From: 400, To: 100_000, Step: 2, Precision: 0.07, Doubt: 1, Confirm: 3},
 		Trial: traffic.Trial{Warmup: 300 * time.Millisecond, Length: 1500 * time.Millisecond},
 		Each:  func(result traffic.Result, _, _ bool) { each(result) },
 	}
@@ -243,6 +243,12 @@ func (r *rig) greatest(ctx context.Context, load *traffic.Load, last *float64, e
 	if r.short {
 		b.P99, b.From, b.To, b.Trial.Length, b.Trial.Warmup = time.Minute, 20, 20, 200*time.Millisecond, 0
 	}
+	// Connections are made and rooms read first.
+	warm, err := load.Play(ctx, traffic.Trial{Rate: b.From, Length: b.Trial.Length})
+	if err != nil {
+		return 0, err
+	}
+	each(warm)
 	result, found, err := load.Greatest(ctx, b)
 	if err != nil || ctx.Err() != nil {
 		return 0, firstError(err, ctx.Err())

@@ -99,7 +99,7 @@ func (o Options) play(ctx context.Context, load *traffic.Load, r *Report, say fu
 	}
 	r.Search = &Search{P99: float64(o.P99.Microseconds()) / 1000}
 	bound := traffic.Bound{
-		P99: o.P99, Bounds: search.Bounds{From: o.Rate, To: o.MaxRate, Step: 2, Precision: 0.05, Confirm: 3}, Trial: p,
+		P99: o.P99, Bounds: search.Bounds{From: o.Rate, To: o.MaxRate, Step: 2, Precision: 0.05, Doubt: 1, Confirm: 3}, Trial: p,
 		Each: func(t traffic.Result, keeps, confirm bool) {
 			r.Search.Tries = append(r.Search.Tries, Try{Rate: t.Rate, P99: t.Slowest(), Failed: t.Failed(), Keeps: keeps})
 			verdict := map[bool]string{true: "keeps it", false: "does not"}[keeps]

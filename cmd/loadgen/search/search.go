@@ -6,6 +6,7 @@ type Bounds struct {
 	From, To  float64 // rates, requests a second; 0 < From <= To
 	Step      float64 // by which the rate grows or shrinks until the greatest is bracketed, above 1
 	Precision float64 // the search ends when the rate that fails is at most so much above one that passes, as 0.05
+	Doubt     int     // how often a rate that fails is tried again before it counts as failed
 	Confirm   int     // how often the rate found is lowered, each time by Precision, until it passes the confirmation
 }
 
@@ -16,7 +17,15 @@ type Try func(rate float64, confirm bool) (bool, error)
 // is reached, or shrinks until one passes; then the gap is halved until it is within the precision; then the rate is
 // confirmed. It is 0 if nothing passes down to an eighth of Bounds.From, or no rate is confirmed. Every search ends: rates
 // grow up to To, shrink to an eighth, and each step halves the gap.
-func Greatest(b Bounds, try Try) (float64, error) {
+func Greatest(b Bounds, once Try) (float64, error) {
+	try := func(rate float64, confirm bool) (ok bool, err error) {
+		for range b.Doubt + 1 {
+			if ok, err = once(rate, confirm); ok || err != nil {
+				break
+			}
+		}
+		return ok, err
+	}
 	passes, fails, err := bracket(b, try)
 	if err != nil || passes == 0 {
 		return 0, err

@@ -50,6 +50,16 @@ func TestARateCountsOnlyOnceItIsConfirmed(t *testing.T) {
 	require.Zero(t, got)
 }
 
+func TestAFailureIsDoubted(t *testing.T) {
+	t.Parallel()
+	doubting, tries := bounds, 0
+	doubting.Doubt = 1
+	got, err := search.Greatest(doubting, func(rate float64, _ bool) (bool, error) { tries++; return rate <= 777 && tries > 1, nil })
+	require.NoError(t, err)
+	require.LessOrEqual(t, got, 777.0, "what fails twice has failed")
+	require.Greater(t, got*1.05, 777.0, "a server that was cold at first is not slow")
+}
+
 func TestAnErrorEndsTheSearch(t *testing.T) {
 	t.Parallel()
 	gone := errors.New("gone")
