@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -74,9 +76,50 @@ func profile(ctx context.Context, r *rig) ([]figures.Row, error) {
 		for _, row := range result.Rows {
 			measured = append(measured, told(row.Kind+".p50", "ms", row.P50), told(row.Kind+".p99", "ms", row.P99))
 		}
+		blocks, err := scrape(running, f.with(persister)[0])
+		if err != nil {
+			return err
+		}
+		n := blocks["myelin_persister_commit_seconds_count"]
+		measured = append(measured, told("block.events", "events", blocks["myelin_persister_block_events_sum"]/n),
+			told("block.commit", "ms", 1000*blocks["myelin_persister_commit_seconds_sum"]/n))
 		return nil
 	})
 	return measured, group.Wait()
+}
+
+// scrape reads a worker's metrics that have no labels.
+func scrape(ctx context.Context, w *processes.Worker) (map[string]float64, error) {
+	text, err := fetch(ctx, "http://"+w.Probe+"/metrics")
+	if err != nil {
+		return nil, err
+	}
+	all := map[string]float64{}
+	for line := range strings.Lines(string(text)) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if f, err := strconv.ParseFloat(value, 64); err == nil {
+			all[name] = f
+		}
+	}
+	return all, nil
+}
+
+// fetch returns what is served there.
+func fetch(ctx context.Context, url string) ([]byte, error) {
+	q, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return nil, err
+	}
+	answer, err := http.DefaultClient.Do(q)
+	if err != nil {
+		return nil, err
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err == nil && answer.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s: %s", url, answer.Status)
+	}
+	return text, err
 }
 
 // usage is the processor time of a part of the homeserver.
@@ -110,19 +153,7 @@ func (f *fleet) used(r *rig) (all []usage, err error) {
 
 // fetchProfile writes a worker's CPU profile of so long to a file, for go tool pprof.
 func fetchProfile(ctx context.Context, w *processes.Worker, length time.Duration, file string) error {
-	q, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("http://%s/debug/pprof/profile?seconds=%.0f", w.Pprof, length.Seconds()), nil)
-	if err != nil {
-		return err
-	}
-	answer, err := http.DefaultClient.Do(q)
-	if err != nil {
-		return err
-	}
-	defer answer.Body.Close()
-	text, err := io.ReadAll(answer.Body)
-	if err == nil && answer.StatusCode != http.StatusOK {
-		err = fmt.Errorf("take a profile of %s: %s", w.Name, answer.Status)
-	}
+	text, err := fetch(ctx, fmt.Sprintf("http://%s/debug/pprof/profile?seconds=%.0f", w.Pprof, length.Seconds()))
 	if err != nil {
 		return err
 	}
