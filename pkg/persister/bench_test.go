@@ -33,7 +33,13 @@ const (
 
 // BenchmarkSends is what a persister does with a message after its request was read: all the way to its commit. Many senders
 // wait for their answers, so that its lanes always have a next block.
-func BenchmarkSends(b *testing.B) {
+func BenchmarkSends(b *testing.B) { benchmarkSends(b, false) }
+
+// BenchmarkSendsUncommitted is the same but for Postgres: the statements of a block are made, and nobody gets them. It shows
+// what a persister makes of more cores if nothing else uses them.
+func BenchmarkSendsUncommitted(b *testing.B) { benchmarkSends(b, true) }
+
+func benchmarkSends(b *testing.B, uncommitted bool) {
 	run := benchCalls.Add(1)
 	d := &database{uri: *benchPostgres}
 	switch {
@@ -44,13 +50,19 @@ func BenchmarkSends(b *testing.B) {
 	default:
 		d.reopen(b)
 	}
-	p := d.start(b, d.join(b), func(o *Options) {
+	p := d.build(b, d.join(b), func(o *Options) {
 		o.Publisher, o.Logger = nowhere{}, slog.New(slog.NewTextHandler(io.Discard, nil))
 	})
+	var away atomic.Bool
+	if uncommitted {
+		p.withoutPostgres(&away)
+	}
+	p.run(b)
 	rooms := p.rooms(b, benchRooms)
 	content := fmt.Appendf(nil, `{"body":"%s","msgtype":"m.text"}`, strings.Repeat("x", benchBody))
 	who := caller{user: alice, device: "DEV"}
 	var next atomic.Int64
+	away.Store(true)
 	b.SetParallelism(max(1, benchSenders/runtime.GOMAXPROCS(0)))
 	b.ReportAllocs()
 	b.ResetTimer()
@@ -68,7 +80,27 @@ func BenchmarkSends(b *testing.B) {
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
 	b.StopTimer()
 	require.NoError(b, p.stop())
-	require.Equal(b, b.N, d.count(b, "SELECT count(*) FROM event WHERE txn_id LIKE $1", fmt.Sprintf("b%d-%d-%%", run, b.N)))
+	if !uncommitted {
+		require.Equal(b, b.N, d.count(b, "SELECT count(*) FROM event WHERE txn_id LIKE $1", fmt.Sprintf("b%d-%d-%%", run, b.N)))
+	}
+}
+
+// withoutPostgres makes the lanes call blocks committed that were sent nowhere, once away is set.
+func (p *testPersister) withoutPostgres(away *atomic.Bool) {
+	number := atomic.Int64{}
+	number.Store(1 << 40)
+	for _, l := range p.lanes {
+		commit := l.pipe.commit
+		nobody := &session{leases: p.leases, worker: p.leases.ID()}
+		l.pipe.commit = func(ctx context.Context, b *block) error {
+			if !away.Load() {
+				return commit(ctx, b)
+			}
+			nobody.pipeline(b)
+			b.generation, b.number = p.leases.Generation(), number.Add(1)
+			return nil
+		}
+	}
 }
 
 // benchCalls counts the calls of BenchmarkSends.

@@ -262,6 +262,14 @@ type testPersister struct {
 
 func (d *database) start(t testing.TB, l *leases, change func(*Options)) *testPersister {
 	t.Helper()
+	p := d.build(t, l, change)
+	p.run(t)
+	return p
+}
+
+// build makes one that does not run yet.
+func (d *database) build(t testing.TB, l *leases, change func(*Options)) *testPersister {
+	t.Helper()
 	p := &testPersister{db: d, leases: l, bus: newRecorder()}
 	opts := Options{
 		Source: postgres.At(d.uri), Pool: d.pool, DatabaseID: d.id, ServerName: pgtest.ServerName, Signer: signer,
@@ -274,12 +282,15 @@ func (d *database) start(t testing.TB, l *leases, change func(*Options)) *testPe
 	p.Persister, err = New(opts)
 	require.NoError(t, err)
 	p.handler = p.Handler()
+	return p
+}
+
+func (p *testPersister) run(t testing.TB) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	done := make(chan error, 1)
 	go func() { done <- p.Run(ctx) }()
 	p.stop = sync.OnceValue(func() error { cancel(); return <-done })
 	t.Cleanup(func() { _ = p.stop() })
-	return p
 }
 
 func newPersister(t testing.TB) *testPersister {
