@@ -43,18 +43,27 @@ var eventsPerSecond = regexp.MustCompile(`([\d.e+]+) events/s`)
 
 // rate is how many events a second it commits on so many cores, in a fresh database.
 func (a *alone) rate(ctx context.Context, cores int, length time.Duration) (float64, error) {
+	return a.benchmark(ctx, "BenchmarkSends", cores, length)
+}
+
+// uncommitted is the same but for Postgres, so that nothing else uses the cores.
+func (a *alone) uncommitted(ctx context.Context, cores int, length time.Duration) (float64, error) {
+	return a.benchmark(ctx, "BenchmarkSendsUncommitted", cores, length)
+}
+
+func (a *alone) benchmark(ctx context.Context, name string, cores int, length time.Duration) (float64, error) {
 	uri, drop, err := a.rig.database(ctx, 0)
 	if err != nil {
 		return 0, err
 	}
 	defer drop()
-	out, err := a.run(ctx, "-test.run=^$", "-test.bench=^BenchmarkSends$", "-test.benchtime="+length.String(), "-test.cpu="+strconv.Itoa(cores), "-postgres="+uri)
+	out, err := a.run(ctx, "-test.run=^$", "-test.bench=^"+name+"$", "-test.benchtime="+length.String(), "-test.cpu="+strconv.Itoa(cores), "-postgres="+uri)
 	if err != nil {
 		return 0, err
 	}
 	m := eventsPerSecond.FindStringSubmatch(out)
 	if m == nil {
-		return 0, fmt.Errorf("the persister's benchmark names no rate:\n%s", out)
+		return 0, fmt.Errorf("%s names no rate:\n%s", name, out)
 	}
 	return strconv.ParseFloat(m[1], 64)
 }
