@@ -1,13 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/myelin-hs/myelin/cmd/loadgen/matrix"
@@ -104,11 +105,11 @@ func (r *rig) trace(ctx context.Context, c *curve) error {
 		if err != nil {
 			return fmt.Errorf("grow to %d: %w", size, err)
 		}
-		cost, err := r.cost(ctx, p.fleet, rooms)
+		cost, parts, err := r.cost(ctx, p.fleet, rooms)
 		if err != nil {
 			return fmt.Errorf("at %d: %w", size, err)
 		}
-		r.say("%d %s: %.0f µs of a core an event", size, c.label, cost)
+		r.say("%d %s: %.0f µs of a core an event: %s", size, c.label, cost, describe(parts))
 		c.points = append(c.points, plot.Point{X: float64(size), Y: cost})
 	}
 	return nil
@@ -152,6 +153,15 @@ func (p *plant) close(ctx context.Context) {
 	if p.drop != nil {
 		p.drop()
 	}
+}
+
+// describe says what each part costs.
+func describe(parts map[string]float64) string {
+	var text []string
+	for _, name := range slices.Sorted(maps.Keys(parts)) {
+		text = append(text, fmt.Sprintf("%s %.0f", name, parts[name]))
+	}
+	return strings.Join(text, ", ")
 }
 
 // sameRooms makes the rooms that are written to.
@@ -207,10 +217,10 @@ func existing(ctx context.Context, b *bulk) (rooms []string, err error) {
 }
 
 // cost is what an event costs, in microseconds of a core, workers and Postgres together: the median of three times that
-// messages are sent at a steady rate.
-func (r *rig) cost(ctx context.Context, f *fleet, rooms []string) (_ float64, err error) {
+// messages are sent at a steady rate. parts says what each part costs in that time.
+func (r *rig) cost(ctx context.Context, f *fleet, rooms []string) (cost float64, parts map[string]float64, err error) {
 	if err := f.start(ctx); err != nil {
-		return 0, err
+		return 0, nil, err
 	}
 	defer f.stop(ctx)
 	transport := matrix.Transport(600)
@@ -220,62 +230,43 @@ func (r *rig) cost(ctx context.Context, f *fleet, rooms []string) (_ float64, er
 	cfg.Rooms = rooms
 	cfg.Run = fmt.Sprint("cost-", r.databases, "-", time.Now().UnixNano())
 	if f.load, err = traffic.New(ctx, cfg); err != nil {
-		return 0, err
+		return 0, nil, err
 	}
 	warm := traffic.Trial{Rate: 300, Length: pick(r, 3*time.Second, 400*time.Millisecond)}
 	if _, err := f.play(ctx, warm); err != nil {
-		return 0, err
+		return 0, nil, err
 	}
-	var costs []float64
+	var times []map[string]float64
 	for range pick(r, 3, 1) {
-		cost, err := r.once(ctx, f, traffic.Trial{Rate: 300, Length: pick(r, 6*time.Second, 300*time.Millisecond)})
+		parts, err := r.once(ctx, f, traffic.Trial{Rate: 300, Length: pick(r, 6*time.Second, 300*time.Millisecond)})
 		if err != nil {
-			return 0, err
+			return 0, nil, err
 		}
-		costs = append(costs, cost)
+		delete(parts, loading)
+		times = append(times, parts)
 	}
-	slices.Sort(costs)
-	return costs[len(costs)/2], nil
+	slices.SortFunc(times, func(a, b map[string]float64) int { return cmp.Compare(sum(a), sum(b)) })
+	parts = times[len(times)/2]
+	return sum(parts), parts, nil
 }
 
-// once is what an event costs in one trial.
-func (r *rig) once(ctx context.Context, f *fleet, p traffic.Trial) (float64, error) {
-	before, err := r.used(f)
-	if err != nil {
-		return 0, err
+func sum(parts map[string]float64) (all float64) {
+	for _, part := range parts {
+		all += part
 	}
-	result, err := f.play(ctx, p)
-	if err != nil {
-		return 0, err
-	}
-	after, err := r.used(f)
-	if err != nil {
-		return 0, err
-	}
-	var sum time.Duration
-	for pid, used := range after {
-		sum += used - before[pid] // 0 of a process that is new; what has ended is not counted
-	}
-	send, _ := measure.Find(result.Rows, traffic.Send)
-	return float64(sum.Microseconds()) / float64(send.OK), nil
+	return all
 }
 
-// used is what each process of the homeserver has had of the cores, by its id.
-func (r *rig) used(f *fleet) (map[int]time.Duration, error) {
-	pids, err := r.postgresPIDs()
+// once is what an event costs in one trial, by part.
+func (r *rig) once(ctx context.Context, f *fleet, p traffic.Trial) (map[string]float64, error) {
+	before, err := r.tally(f)
 	if err != nil {
 		return nil, err
 	}
-	for _, w := range f.workers {
-		pids = append(pids, w.PID())
+	result, err := f.play(ctx, p)
+	if err != nil {
+		return nil, err
 	}
-	all := map[int]time.Duration{}
-	for _, pid := range pids {
-		if all[pid], err = cpu(pid); errors.Is(err, fs.ErrNotExist) {
-			delete(all, pid) // a session that has just ended
-		} else if err != nil {
-			return nil, err
-		}
-	}
-	return all, nil
+	send, _ := measure.Find(result.Rows, traffic.Send)
+	return before.each(send.OK)
 }

@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"cmp"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -75,4 +77,53 @@ func (r *rig) postgresPIDs() ([]int, error) {
 		all = append(all, pid)
 	}
 	return all, nil
+}
+
+// loading is the part of a homeserver's load that is this process.
+const loading = "load"
+
+// A tally is what each process has had of the cores at one moment, by its id.
+type tally struct {
+	rig   *rig
+	fleet *fleet
+	used  map[int]time.Duration
+}
+
+func (r *rig) tally(f *fleet) (*tally, error) {
+	pids, err := r.postgresPIDs()
+	if err != nil {
+		return nil, err
+	}
+	pids = append(pids, os.Getpid())
+	for _, w := range f.workers {
+		pids = append(pids, w.PID())
+	}
+	t := &tally{r, f, map[int]time.Duration{}}
+	for _, pid := range pids {
+		if t.used[pid], err = cpu(pid); errors.Is(err, fs.ErrNotExist) {
+			delete(t.used, pid) // a session that has just ended
+		} else if err != nil {
+			return nil, err
+		}
+	}
+	return t, nil
+}
+
+// each is what each part has used since then, in microseconds of a core for each of n events: workers by their roles, postgres,
+// and loading.
+func (t *tally) each(n int) (map[string]float64, error) {
+	now, err := t.rig.tally(t.fleet)
+	if err != nil {
+		return nil, err
+	}
+	names := map[int]string{os.Getpid(): loading}
+	for _, w := range t.fleet.workers {
+		names[w.PID()] = w.Roles
+	}
+	parts := map[string]float64{}
+	for pid, used := range now.used {
+		// 0 of a process that is new; what has ended is not counted
+		parts[cmp.Or(names[pid], "postgres")] += float64((used - t.used[pid]).Microseconds()) / float64(n)
+	}
+	return parts, nil
 }

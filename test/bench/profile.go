@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -58,7 +60,7 @@ func profile(ctx context.Context, r *rig) ([]figures.Row, error) {
 	}
 	var measured []figures.Row
 	group.Go(func() error {
-		before, err := f.used(r)
+		before, err := r.tally(f)
 		if err != nil {
 			return err
 		}
@@ -66,12 +68,12 @@ func profile(ctx context.Context, r *rig) ([]figures.Row, error) {
 		if err != nil {
 			return err
 		}
-		after, err := f.used(r)
+		parts, err := before.each(int(rate * length.Seconds()))
 		if err != nil {
 			return err
 		}
-		for i := range after {
-			measured = append(measured, told(after[i].name, "µs of a core an event", float64((after[i].cpu-before[i].cpu).Microseconds())/(rate*length.Seconds())))
+		for _, name := range slices.Sorted(maps.Keys(parts)) {
+			measured = append(measured, told("cpu."+name, "µs of a core an event", parts[name]))
 		}
 		for _, row := range result.Rows {
 			measured = append(measured, told(row.Kind+".p50", "ms", row.P50), told(row.Kind+".p99", "ms", row.P99))
@@ -120,35 +122,6 @@ func fetch(ctx context.Context, url string) ([]byte, error) {
 		err = fmt.Errorf("%s: %s", url, answer.Status)
 	}
 	return text, err
-}
-
-// usage is the processor time of a part of the homeserver.
-type usage struct {
-	name string
-	cpu  time.Duration
-}
-
-// used is what each worker has used, and Postgres, and this process, which is the load.
-func (f *fleet) used(r *rig) (all []usage, err error) {
-	for _, w := range f.workers {
-		t, err := cpu(w.PID())
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, usage{"cpu." + w.Name, t})
-	}
-	pids, err := r.postgresPIDs()
-	if err != nil {
-		return nil, err
-	}
-	var sum time.Duration
-	for _, pid := range pids {
-		if t, err := cpu(pid); err == nil { // else it has just ended
-			sum += t
-		}
-	}
-	own, err := cpu(os.Getpid())
-	return append(all, usage{"cpu.postgres", sum}, usage{"cpu.load", own}), err
 }
 
 // fetchProfile writes a worker's CPU profile of so long to a file, for go tool pprof.
