@@ -60,7 +60,10 @@ func (r *room) adopt(s *snapshot) {
 	}
 }
 
-// Event and PowerLevels make a room an eventauth.LevelsState.
+// Fact and PowerLevels make a room an eventauth.LevelsState.
+func (r *room) Fact(evType, stateKey string) eventauth.Fact { return r.state.Fact(evType, stateKey) }
+
+// Event returns the state event of this type and state key, nil if there is none.
 func (r *room) Event(evType, stateKey string) *event.Event {
 	return r.state[eventauth.StateKeyTuple{Type: evType, StateKey: stateKey}]
 }
