@@ -32,6 +32,7 @@ var benches = map[string]struct {
 	measure func(ctx context.Context, r *rig) ([]figures.Row, error)
 }{
 	"speed":  {"bench", speedTable, speed},
+	"memory": {"bench-memory", memoryTable, memory},
 	"idle":   {"bench-idle", idleTable, idle},
 	"growth": {"bench-growth", growthTable, growth},
 }
@@ -41,7 +42,7 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	flags.SetOutput(out)
 	short := flags.Bool("short", false, "as little of everything as shows that it works; the figures mean nothing")
 	flags.Usage = func() {
-		fmt.Fprintf(out, "bench [flags] speed|idle|growth\n\n")
+		fmt.Fprintf(out, "bench [flags] speed|memory|idle|growth\n\n")
 		flags.PrintDefaults()
 	}
 	if err := flags.Parse(args); err != nil {
@@ -49,7 +50,7 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	}
 	b, known := benches[flags.Arg(0)]
 	if !known || flags.NArg() != 1 {
-		return errors.New("say one of speed, idle and growth")
+		return errors.New("say one of speed, memory, idle and growth")
 	}
 	r, err := newRig(ctx, *short, out)
 	if err != nil {
