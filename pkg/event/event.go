@@ -81,8 +81,7 @@ func (e *Event) Membership() string {
 	if e.evType != "m.room.member" || !e.isState {
 		return ""
 	}
-	raw, _ := canonicaljson.Get(e.content, "membership")
-	return membership(raw)
+	return MembershipIn(e.content)
 }
 
 // HasRoomID reports whether the JSON has a room_id, which a create event must not have if the room's id derives from
@@ -101,8 +100,10 @@ func RoomIDFromCreate(ev *Event) id.RoomID {
 	return id.RoomID("!" + strings.TrimPrefix(string(ev.id), "$"))
 }
 
-// membership returns the text of a JSON string, without an allocation for the memberships there are.
-func membership(raw []byte) string {
+// MembershipIn returns the membership that the content of an m.room.member names, "" if that is no string. It allocates
+// nothing for the memberships there are.
+func MembershipIn(content json.RawMessage) string {
+	raw, _ := canonicaljson.Get(content, "membership")
 	switch string(raw) {
 	case `"join"`:
 		return "join"

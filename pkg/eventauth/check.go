@@ -16,7 +16,7 @@ func Check(v *event.Version, ev *event.Event, state State) error {
 	if ev.Type() == typeCreate {
 		return checkCreate(v, ev)
 	}
-	create := state.Event(typeCreate, "")
+	create := state.Fact(typeCreate, "")
 	if create == nil || create.RoomID() != ev.RoomID() {
 		return rejectRoom(v, create)
 	}
@@ -59,7 +59,7 @@ func Check(v *event.Version, ev *event.Event, state State) error {
 
 // rejectRoom refuses an event for which the state has no create event, or that of another room. It is a rule of its own
 // where the room's id stands for the create event, else part of what auth_events must have.
-func rejectRoom(v *event.Version, create *event.Event) error {
+func rejectRoom(v *event.Version, create Fact) error {
 	switch {
 	case v.RoomIDFromCreate:
 		return reject(v, roomOfCreate, "the room has no create event that was accepted")

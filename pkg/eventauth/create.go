@@ -43,7 +43,7 @@ func checkCreate(v *event.Version, ev *event.Event) error {
 
 // Creator returns the user who created a room, by its create event: content.creator where the version has it, which is
 // "" if that is not a string, else the sender.
-func Creator(v *event.Version, create *event.Event) id.UserID {
+func Creator(v *event.Version, create Fact) id.UserID {
 	if v.CreatorInContent {
 		return id.UserID(text(create.Content(), "creator"))
 	}
@@ -51,7 +51,7 @@ func Creator(v *event.Version, create *event.Event) id.UserID {
 }
 
 // Creators returns the creators of a room: its [Creator], and the additional_creators where the version has them.
-func Creators(v *event.Version, create *event.Event) []id.UserID {
+func Creators(v *event.Version, create Fact) []id.UserID {
 	var creators []id.UserID
 	if creator := Creator(v, create); creator != "" {
 		creators = append(creators, creator)

@@ -9,14 +9,28 @@
 package eventauth
 
 import (
+	"encoding/json"
+
 	"github.com/myelin-hs/myelin/pkg/event"
 	"github.com/myelin-hs/myelin/pkg/id"
 )
 
 // A State is a room's state, or the part of it that the rules look at.
 type State interface {
-	// Event returns the state event of this type and state key, nil if there is none.
-	Event(evType, stateKey string) *event.Event
+	// Fact returns what the state has for this type and state key, nil if nothing.
+	Fact(evType, stateKey string) Fact
+}
+
+// A Fact is what is read of an event that is part of a state: less than a [*event.Event], which is one, and so less to
+// remember for who holds the state of many rooms.
+type Fact interface {
+	ID() id.EventID
+	RoomID() id.RoomID
+	Sender() id.UserID
+	// Content is a canonical JSON object.
+	Content() json.RawMessage
+	// Membership is that of an m.room.member, "" for other types.
+	Membership() string
 }
 
 // A LevelsState is a State that keeps its power levels parsed, as the owner of a room does, so that checking a message
@@ -24,6 +38,14 @@ type State interface {
 type LevelsState interface {
 	State
 	PowerLevels() *PowerLevels
+}
+
+// FactOf returns ev as a Fact: nil, not one that holds a nil pointer, if ev is nil.
+func FactOf(ev *event.Event) Fact {
+	if ev == nil {
+		return nil
+	}
+	return ev
 }
 
 // A StateKeyTuple names a place in a room's state.
@@ -36,6 +58,9 @@ type MapState map[StateKeyTuple]*event.Event
 func (m MapState) Event(evType, stateKey string) *event.Event {
 	return m[StateKeyTuple{evType, stateKey}]
 }
+
+// Fact makes a MapState a [State].
+func (m MapState) Fact(evType, stateKey string) Fact { return FactOf(m.Event(evType, stateKey)) }
 
 // Types of events that the rules treat by themselves.
 const (
@@ -59,7 +84,7 @@ const (
 
 // membershipOf returns the membership of a user in the state, "leave" if there is none.
 func membershipOf(state State, user id.UserID) string {
-	if ev := state.Event(typeMember, string(user)); ev != nil {
+	if ev := state.Fact(typeMember, string(user)); ev != nil {
 		return ev.Membership()
 	}
 	return leave

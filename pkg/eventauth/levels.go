@@ -43,7 +43,7 @@ func LevelsOf(v *event.Version, state State) *PowerLevels {
 		}
 	}
 	var content json.RawMessage
-	if ev := state.Event(typePowerLevels, ""); ev != nil {
+	if ev := state.Fact(typePowerLevels, ""); ev != nil {
 		content = ev.Content()
 	}
 	p, err := ParsePowerLevels(v, content)
@@ -52,7 +52,7 @@ func LevelsOf(v *event.Version, state State) *PowerLevels {
 		// level is infinite.
 		p = defaultLevels()
 	}
-	create := state.Event(typeCreate, "")
+	create := state.Fact(typeCreate, "")
 	switch {
 	case create == nil:
 	case v.PrivilegedCreators:

@@ -10,7 +10,7 @@ import (
 type change struct {
 	v      *event.Version
 	ev     *event.Event
-	create *event.Event
+	create Fact
 	state  State
 	levels *PowerLevels
 
@@ -20,7 +20,7 @@ type change struct {
 }
 
 // checkMember holds the rules about member events.
-func checkMember(v *event.Version, ev, create *event.Event, state State) error {
+func checkMember(v *event.Version, ev *event.Event, create Fact, state State) error {
 	target, isState := ev.StateKey()
 	raw, ok := canonicaljson.Get(ev.Content(), "membership")
 	if !isState || !ok {
@@ -62,7 +62,7 @@ func checkMember(v *event.Version, ev, create *event.Event, state State) error {
 
 // joinRule returns the join rule, "invite" where there is none, "" where it is not a string.
 func (c *change) joinRule() string {
-	if ev := c.state.Event(typeJoinRules, ""); ev != nil {
+	if ev := c.state.Fact(typeJoinRules, ""); ev != nil {
 		if raw, ok := canonicaljson.Get(ev.Content(), "join_rule"); ok {
 			rule, _ := canonicaljson.String(raw)
 			return rule

@@ -20,7 +20,7 @@ func checkPowerLevels(v *event.Version, ev *event.Event, state State, prev *Powe
 			return reject(v, levelsCreators, "users lists a creator of the room, whose power level is infinite")
 		}
 	}
-	if state.Event(typePowerLevels, "") == nil {
+	if state.Fact(typePowerLevels, "") == nil {
 		return nil // power_levels.first
 	}
 	sender := prev.User(ev.Sender())

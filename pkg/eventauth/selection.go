@@ -49,7 +49,7 @@ func SelectAuthEvents(v *event.Version, p *event.Proto, state State) []id.EventI
 	tuples := AuthTypesFor(v, p.Type, p.Sender, p.StateKey, p.Content)
 	ids := make([]id.EventID, 0, len(tuples))
 	for _, t := range tuples {
-		if ev := state.Event(t.Type, t.StateKey); ev != nil {
+		if ev := state.Fact(t.Type, t.StateKey); ev != nil {
 			ids = append(ids, ev.ID())
 		}
 	}

@@ -29,7 +29,7 @@ func (c *change) thirdPartyInvite(raw []byte) error {
 	if mxid != string(c.target) {
 		return reject(c.v, thirdPartyUser, "third_party_invite.signed.mxid is not the invited user")
 	}
-	offer := c.state.Event(typeThirdPartyInvite, token)
+	offer := c.state.Fact(typeThirdPartyInvite, token)
 	if offer == nil {
 		return reject(c.v, thirdPartyToken, "there is no third-party invite with this token")
 	}

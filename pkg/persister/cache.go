@@ -14,11 +14,10 @@ type cache struct {
 	rooms  map[id.RoomID]*room
 	recent list.List // of *room, the one used last in front
 	bytes  int
-	sizes  map[*room]int // as counted in bytes
 }
 
 func newCache(maxRooms, maxBytes int) *cache {
-	return &cache{maxRooms: maxRooms, maxBytes: maxBytes, rooms: make(map[id.RoomID]*room), sizes: make(map[*room]int)}
+	return &cache{maxRooms: maxRooms, maxBytes: maxBytes, rooms: make(map[id.RoomID]*room)}
 }
 
 func (c *cache) get(roomID id.RoomID) *room {
@@ -44,8 +43,8 @@ func (c *cache) resize(r *room) {
 	if c.rooms[r.id] != r {
 		return
 	}
-	c.bytes += r.bytes - c.sizes[r]
-	c.sizes[r] = r.bytes
+	c.bytes += r.bytes - r.counted
+	r.counted = r.bytes
 }
 
 // drop forgets a room, unless another has taken its place.
@@ -55,8 +54,8 @@ func (c *cache) drop(r *room) {
 	}
 	delete(c.rooms, r.id)
 	c.recent.Remove(r.element)
-	c.bytes -= c.sizes[r]
-	delete(c.sizes, r)
+	c.bytes -= r.counted
+	r.counted = 0
 }
 
 // dropWhere forgets the rooms for which it is true. One that is being loaded, or has events in a block, stays until that has come

@@ -2,13 +2,16 @@ package persister
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"sync"
 	"time"
 
+	"github.com/myelin-hs/myelin/pkg/canonicaljson"
 	"github.com/myelin-hs/myelin/pkg/event"
+	"github.com/myelin-hs/myelin/pkg/eventauth"
 	"github.com/myelin-hs/myelin/pkg/id"
 	"github.com/myelin-hs/myelin/pkg/internalauth"
 	"github.com/myelin-hs/myelin/pkg/mxerr"
@@ -28,7 +31,7 @@ const (
 )
 
 // copiesVersion is the version of copiesMessage. Another is ignored: the rooms are loaded from Postgres.
-const copiesVersion = 1
+const copiesVersion = 2
 
 type copiesMessage struct {
 	Version int          `json:"version"`
@@ -37,59 +40,92 @@ type copiesMessage struct {
 }
 
 type copiedRoom struct {
-	RoomID   id.RoomID     `json:"room_id"`
-	Version  string        `json:"version"`
-	Epoch    int64         `json:"epoch"`
-	Position int64         `json:"position"` // of Head
-	Head     copiedEvent   `json:"head"`
-	State    []copiedEvent `json:"state"`
+	RoomID   id.RoomID    `json:"room_id"`
+	Version  string       `json:"version"`
+	Epoch    int64        `json:"epoch"`
+	Position int64        `json:"position"` // of Head
+	Head     copiedHead   `json:"head"`
+	State    []copiedFact `json:"state"`
 }
 
-type copiedEvent struct {
-	ID   id.EventID      `json:"id"`
-	JSON json.RawMessage `json:"json"`
+type copiedHead struct {
+	ID    id.EventID `json:"id"`
+	Depth int64      `json:"depth"`
+	Hash  []byte     `json:"hash,omitempty"`
+}
+
+type copiedFact struct {
+	ID       id.EventID      `json:"id"`
+	Type     string          `json:"type"`
+	StateKey string          `json:"state_key"`
+	Sender   id.UserID       `json:"sender"`
+	Hash     []byte          `json:"hash,omitempty"`
+	Content  json.RawMessage `json:"content"`
 }
 
 func messageOf(c *roomCopy) copiedRoom {
 	m := copiedRoom{RoomID: c.room, Version: c.version.ID, Epoch: c.epoch, Position: c.position,
-		Head: copiedEvent{c.head.ID(), c.head.JSON()}, State: make([]copiedEvent, len(c.state))}
-	for i, ev := range c.state {
-		m.State[i] = copiedEvent{ev.ID(), ev.JSON()}
+		Head: copiedHead{c.head.event, c.head.depth, c.head.hash}, State: make([]copiedFact, len(c.state))}
+	for i, f := range c.state {
+		at := f.place()
+		m.State[i] = copiedFact{f.ID(), at.Type, at.StateKey, f.Sender(), f.hash(), f.Content()}
 	}
 	return m
 }
 
-// encode keeps the bytes of events as they are.
+// encode keeps the bytes of contents as they are.
 func (m copiesMessage) encode() []byte {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
 	if err := e.Encode(m); err != nil {
-		return nil // events are JSON
+		return nil // contents are JSON
 	}
 	return b.Bytes()
 }
 
 func (m copiedRoom) copy() (*roomCopy, error) {
-	c := &roomCopy{room: m.RoomID, epoch: m.Epoch, position: m.Position}
+	c := &roomCopy{room: m.RoomID, epoch: m.Epoch, position: m.Position, head: head{m.Head.ID, m.Head.Depth, m.Head.Hash}}
 	var ok bool
 	if c.version, ok = event.LookupVersion(m.Version); !ok {
 		return nil, fmt.Errorf("room version %q is not known to this build", m.Version)
 	}
-	var err error
-	if c.head, err = event.Load(c.version, m.Head.ID, m.Head.JSON); err != nil {
+	if err := checkHash(c.version, m.Head.ID, m.Head.Hash); err != nil {
 		return nil, err
 	}
-	c.bytes = roomOverhead + eventBytes(c.head)
+	c.bytes = roomOverhead
 	for _, s := range m.State {
-		ev, err := event.Load(c.version, s.ID, s.JSON)
-		if err != nil {
+		if err := s.check(c.version); err != nil {
 			return nil, err
 		}
-		c.state = append(c.state, ev)
-		c.bytes += eventBytes(ev)
+		f := newFact(c.room, s.ID, eventauth.StateKeyTuple{Type: s.Type, StateKey: s.StateKey}, s.Sender, s.Hash, s.Content)
+		c.state = append(c.state, f)
+		c.bytes += f.bytes()
 	}
-	return c, c.check()
+	return c, nil
+}
+
+// check refuses what no worker would send.
+func (s copiedFact) check(v *event.Version) error {
+	for _, field := range []string{string(s.ID), s.Type, s.StateKey, string(s.Sender)} {
+		if len(field) > event.MaxField {
+			return fmt.Errorf("%s has a field of %d bytes", s.ID, len(field))
+		}
+	}
+	switch {
+	case s.ID == "" || s.Type == "" || s.Sender == "":
+		return fmt.Errorf("%q of %q, type %q, is no state", s.ID, s.Sender, s.Type)
+	case !canonicaljson.IsObject(s.Content):
+		return fmt.Errorf("%s has no content", s.ID)
+	}
+	return checkHash(v, s.ID, s.Hash)
+}
+
+func checkHash(v *event.Version, eventID id.EventID, hash []byte) error {
+	if v.EventIDInEvent && len(hash) != sha256.Size {
+		return fmt.Errorf("%s has no reference hash", eventID)
+	}
+	return nil
 }
 
 // takeCopies serves CopiesPath. The request comes from a worker, on nobody's behalf; copies of no use are ignored.

@@ -41,7 +41,7 @@ func TestOnlyWhatIsCommittedIsCopied(t *testing.T) {
 				s.proceed <- struct{}{}
 				c := <-out.ready
 				require.Equal(t, rooms[0], c.room)
-				require.Equal(t, next.entries[0].ev.ID(), c.head.ID())
+				require.Equal(t, next.entries[0].ev.ID(), c.head.event)
 				require.Equal(t, int64(next.position(0)), c.position)
 				require.Len(t, c.state, 4)
 			}

@@ -1,7 +1,6 @@
 package persister
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/myelin-hs/myelin/pkg/event"
@@ -20,8 +19,8 @@ type roomCopy struct {
 	version  *event.Version
 	epoch    int64
 	position int64
-	head     *event.Event
-	state    []*event.Event
+	head     head
+	state    facts
 	bytes    int
 }
 
@@ -39,32 +38,19 @@ type entryAt struct {
 // catchUp returns the room as it is, given its rows from the copy's position on, at most maxCatchUp+1: nil if the copy
 // does not help.
 func (c *roomCopy) catchUp(since []entryAt) *snapshot {
-	if len(since) == 0 || len(since) > maxCatchUp || since[0].position != c.position || since[0].event != c.head.ID() {
+	if len(since) == 0 || len(since) > maxCatchUp || since[0].position != c.position || since[0].event != c.head.event {
 		return nil
 	}
-	s := &snapshot{copied: true, version: c.version, heads: []*event.Event{c.head}, at: c.position, state: slices.Clip(c.state)}
+	s := &snapshot{room: c.room, copied: true, version: c.version, heads: []head{c.head}, at: c.position, state: slices.Clone(c.state)}
 	for _, row := range since[1:] {
 		ev, err := event.Load(c.version, row.event, row.raw)
 		if err != nil || ev.Type() == typeRedaction {
 			return nil // a redaction changes what is before it
 		}
 		if ev.IsState() {
-			s.state = append(s.state, ev)
+			s.state = append(s.state, factOf(c.room, ev))
 		}
-		s.heads, s.at = []*event.Event{ev}, row.position
+		s.heads, s.at = []head{headOf(ev)}, row.position
 	}
 	return s
-}
-
-// check refuses copies that no worker would send.
-func (c *roomCopy) check() error {
-	for _, ev := range c.state {
-		if !ev.IsState() || ev.RoomID() != c.room {
-			return fmt.Errorf("%s is no state of the room", ev.ID())
-		}
-	}
-	if c.head.RoomID() != c.room {
-		return fmt.Errorf("%s is not of the room", c.head.ID())
-	}
-	return nil
 }

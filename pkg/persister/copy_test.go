@@ -2,6 +2,7 @@ package persister
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -16,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 
+	"github.com/myelin-hs/myelin/pkg/event"
 	"github.com/myelin-hs/myelin/pkg/id"
 	"github.com/myelin-hs/myelin/pkg/internalauth"
 )
@@ -134,8 +136,10 @@ func TestARoomThatWasCopiedIsNotReadWhole(t *testing.T) {
 	t.Parallel()
 	s := newSuccession(t)
 	room, cold := s.from.newRoom(t), s.from.newRoom(t)
+	copied := 1.0
 	for s.from.leases.ShardOf(cold) == s.from.leases.ShardOf(room) { // which move apart
 		cold = s.from.newRoom(t)
+		copied++
 	}
 	s.warm(t, room)
 	// What is written after the copy is read from the table.
@@ -144,13 +148,36 @@ func TestARoomThatWasCopiedIsNotReadWhole(t *testing.T) {
 	s.move(t, room)
 	require.Equal(t, 200, s.to.send(t, room, bob, "two").status)
 	require.Zero(t, s.reads.n.Load())
-	require.Equal(t, [3]float64{1, 0, 0}, s.outcomes(t))
+	require.Equal(t, [3]float64{copied, 0, 0}, s.outcomes(t))
 	s.events(t, room)
 	require.Equal(t, 2, messages(t, s.from.db, room))
 
 	s.move(t, cold)
 	require.Equal(t, 200, s.to.send(t, cold, alice, "one").status)
 	require.Equal(t, int64(1), s.reads.n.Load(), "and that is counted")
+}
+
+// In some versions an event says more of those that it follows than their ids.
+func TestRoomsOfEveryVersionGoOnFromTheirCopies(t *testing.T) {
+	t.Parallel()
+	s := newSuccession(t)
+	rooms, shards := map[*event.Version]id.RoomID{}, map[int]id.RoomID{}
+	for _, v := range event.Versions {
+		rooms[v] = s.from.newRoomOf(t, v)
+		shards[s.from.leases.ShardOf(rooms[v])] = rooms[v]
+	}
+	for _, room := range shards {
+		s.warm(t, room)
+	}
+	for _, room := range shards {
+		s.move(t, room)
+	}
+	for _, v := range event.Versions {
+		require.Equal(t, 200, s.to.send(t, rooms[v], alice, "one").status, v.ID)
+		requireStored(t, s.to, v, rooms[v])
+	}
+	require.Zero(t, s.reads.n.Load())
+	require.Equal(t, [3]float64{float64(len(rooms)), 0, 0}, s.outcomes(t))
 }
 
 // The copy is late: it allows what is forbidden by now.
@@ -215,7 +242,7 @@ func TestACopyFromBeforeARedactionIsNotUsed(t *testing.T) {
 	require.NotEqual(t, topic, again.text("event_id"))
 }
 
-// Rooms that too much was written to since, and messages of builds to come, are read from the table.
+// Rooms that too much was written to since, and messages of other builds, are read from the table.
 func TestCopiesThatDoNotHelpAreIgnored(t *testing.T) {
 	t.Parallel()
 	s := newSuccession(t)
@@ -223,7 +250,9 @@ func TestCopiesThatDoNotHelpAreIgnored(t *testing.T) {
 	var body string
 	s.from.opts.SendCopies = func(_ context.Context, _ int64, b []byte) error { body = string(b); return nil }
 	s.warm(t, room)
-	s.deliver(t, strings.Replace(body, `"version":1`, `"version":2`, 1))
+	for _, other := range []int{copiesVersion - 1, copiesVersion + 1} {
+		s.deliver(t, strings.Replace(body, fmt.Sprintf(`"version":%d`, copiesVersion), fmt.Sprintf(`"version":%d`, other), 1))
+	}
 	require.Zero(t, s.to.copies.bytes)
 	s.deliver(t, body)
 	require.Positive(t, s.to.copies.bytes)
@@ -233,7 +262,7 @@ func TestCopiesThatDoNotHelpAreIgnored(t *testing.T) {
 	s.move(t, room)
 	require.Equal(t, 200, s.to.send(t, room, alice, "last").status)
 	require.Equal(t, int64(1), s.reads.n.Load())
-	require.Equal(t, [3]float64{0, 1, 1}, s.outcomes(t))
+	require.Equal(t, [3]float64{0, 1, 2}, s.outcomes(t))
 	require.Zero(t, s.to.copies.bytes, "what was taken is kept no more")
 	s.events(t, room)
 }

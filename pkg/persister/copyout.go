@@ -2,6 +2,7 @@ package persister
 
 import (
 	"context"
+	"slices"
 	"time"
 )
 
@@ -54,10 +55,7 @@ func (l *lane) copyOut(shard int, to *outgoing) {
 			continue
 		}
 		rooms, bytes = rooms+1, bytes+r.bytes
-		c := &roomCopy{room: r.id, version: r.version, epoch: epoch, position: r.at, head: r.heads[0], bytes: r.bytes}
-		for _, ev := range r.state {
-			c.state = append(c.state, ev)
-		}
+		c := &roomCopy{room: r.id, version: r.version, epoch: epoch, position: r.at, head: r.heads[0], state: slices.Clone(r.state), bytes: r.bytes}
 		to.left++
 		if r.tail == nil {
 			to.add(c)

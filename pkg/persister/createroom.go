@@ -99,7 +99,7 @@ func (p *Persister) parseCreate(req CreateRoomRequest, creator id.UserID) (*even
 
 func newRoomDecider(create *event.Event, protos []event.Proto) decider {
 	return func(r *room) (decision, error) {
-		switch was := r.Event("m.room.create", ""); {
+		switch was := r.state.at("m.room.create", ""); {
 		case was == nil:
 		case was.ID() == create.ID():
 			return decision{existing: replyTo(create)}, nil

@@ -3,6 +3,7 @@ package persister
 import (
 	"container/list"
 	"crypto/sha256"
+	"strings"
 
 	"github.com/myelin-hs/myelin/pkg/id"
 )
@@ -47,6 +48,7 @@ func (m *memory) put(k dedupeKey, event id.EventID) {
 	if k.txn == "" || m.byKey[k] != nil {
 		return
 	}
+	k.txn = strings.Clone(k.txn) // which is part of a request's path
 	m.byKey[k] = m.order.PushBack(answered{k, event})
 	for m.order.Len() > m.size {
 		delete(m.byKey, m.order.Remove(m.order.Front()).(answered).key)

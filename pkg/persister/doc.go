@@ -44,6 +44,12 @@
 // other commits, follow each other optimistically; if a block fails, it and the collecting one are dissolved, every room
 // in them is forgotten, and their writes start again, first come first.
 //
+// # Memory
+//
+// A room in memory is not made of events: of each event of its state a fact is left, and of its newest a head, which is
+// what the next event is built and judged from. No message of such a room needs Postgres before its commit. The cache
+// forgets the rooms used longest ago, by number and by the bytes that they really take of the heap.
+//
 // # Warm handoff
 //
 // [Persister.Warm] sends copies of rooms in use to the worker that is to own their shard, which loads them when it does:

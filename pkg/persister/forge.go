@@ -20,7 +20,7 @@ type forge struct {
 func (f forge) extend(r *room, d decision) ([]*event.Event, error) {
 	events := make([]*event.Event, 0, d.events())
 	if d.create != nil {
-		if err := eventauth.Check(d.create.Version(), d.create, r.state); err != nil {
+		if err := eventauth.Check(d.create.Version(), d.create, r); err != nil {
 			return nil, err
 		}
 		r.version = d.create.Version()
@@ -63,8 +63,8 @@ func (f forge) build(r *room, p event.Proto) (*event.Event, error) {
 	p.RoomID = r.id
 	p.PrevEvents = make([]id.EventID, len(r.heads))
 	for i, head := range r.heads {
-		p.PrevEvents[i] = head.ID()
-		p.Depth = max(p.Depth, head.Depth()+1)
+		p.PrevEvents[i] = head.event
+		p.Depth = max(p.Depth, head.depth+1)
 	}
 	p.AuthEvents = eventauth.SelectAuthEvents(r.version, &p, r)
 	if r.version.EventIDInEvent {
@@ -79,11 +79,11 @@ func (f forge) build(r *room, p event.Proto) (*event.Event, error) {
 func referenceHashes(r *room, p *event.Proto) func(id.EventID) []byte {
 	hashes := make(map[id.EventID][]byte)
 	for _, head := range r.heads {
-		hashes[head.ID()] = event.ReferenceHash(head)
+		hashes[head.event] = head.hash
 	}
 	for _, t := range eventauth.AuthTypesFor(r.version, p.Type, p.Sender, p.StateKey, p.Content) {
-		if ev := r.Event(t.Type, t.StateKey); ev != nil && hashes[ev.ID()] == nil {
-			hashes[ev.ID()] = event.ReferenceHash(ev)
+		if f := r.state.at(t.Type, t.StateKey); f != nil {
+			hashes[f.ID()] = f.hash()
 		}
 	}
 	return func(eventID id.EventID) []byte { return hashes[eventID] }

@@ -84,10 +84,10 @@ func (s *memoryStore) load(_ context.Context, wants []want) (loaded, error) {
 			continue
 		}
 		last := events[len(events)-1]
-		snap := &snapshot{version: last.Version(), heads: []*event.Event{last}}
+		snap := &snapshot{room: r.id, version: last.Version(), heads: []head{headOf(last)}}
 		for _, ev := range events {
 			if ev.IsState() {
-				snap.state = append(snap.state, ev)
+				snap.state = append(snap.state, factOf(r.id, ev))
 			}
 		}
 		got.rooms[r.id] = snap

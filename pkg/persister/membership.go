@@ -58,9 +58,9 @@ func (m membership) join(admitted bool) decider {
 		if !r.exists() {
 			return decision{}, mxerr.NotFound("No such room")
 		}
-		is, ev := r.membership(m.target)
+		is, was := r.membership(m.target)
 		if is == "join" {
-			return decision{existing: ev.ID()}, nil
+			return decision{existing: was.ID()}, nil
 		}
 		rules := r.joinRules()
 		if is == "invite" || !rules.admits {
@@ -83,8 +83,8 @@ func (m membership) knock() decider {
 		if !r.exists() {
 			return decision{}, mxerr.NotFound("No such room")
 		}
-		if is, ev := r.membership(m.target); is == "knock" {
-			return decision{existing: ev.ID()}, nil
+		if is, was := r.membership(m.target); is == "knock" {
+			return decision{existing: was.ID()}, nil
 		}
 		return m.proto(m.content("knock", nil)), nil
 	}
@@ -96,8 +96,8 @@ func (m membership) invite() decider {
 			return decision{}, notIn()
 		}
 		content := m.content("invite", nil)
-		if is, ev := r.membership(m.target); is == "invite" && ev.Sender() == m.sender && bytes.Equal(ev.Content(), content) {
-			return decision{existing: ev.ID()}, nil
+		if is, was := r.membership(m.target); is == "invite" && was.Sender() == m.sender && bytes.Equal(was.Content(), content) {
+			return decision{existing: was.ID()}, nil
 		}
 		return m.proto(content), nil
 	}
@@ -109,8 +109,8 @@ func (m membership) leave() decider {
 		if !r.exists() {
 			return decision{}, notIn()
 		}
-		if is, ev := r.membership(m.target); is == "leave" && ev != nil {
-			return decision{existing: ev.ID()}, nil
+		if is, was := r.membership(m.target); is == "leave" && was != nil {
+			return decision{existing: was.ID()}, nil
 		}
 		return m.proto(m.content("leave", nil)), nil
 	}
@@ -136,8 +136,8 @@ func (m membership) ban() decider {
 			return decision{}, notIn()
 		}
 		content := m.content("ban", nil)
-		if is, ev := r.membership(m.target); is == "ban" && bytes.Equal(ev.Content(), content) {
-			return decision{existing: ev.ID()}, nil
+		if is, was := r.membership(m.target); is == "ban" && bytes.Equal(was.Content(), content) {
+			return decision{existing: was.ID()}, nil
 		}
 		return m.proto(content), nil
 	}
@@ -163,14 +163,14 @@ type joinRules struct {
 
 func (r *room) joinRules() joinRules {
 	var rules joinRules
-	ev := r.Event("m.room.join_rules", "")
-	if ev == nil {
+	is := r.state.at("m.room.join_rules", "")
+	if is == nil {
 		return rules
 	}
-	raw, _ := canonicaljson.Get(ev.Content(), "join_rule")
+	raw, _ := canonicaljson.Get(is.Content(), "join_rule")
 	rule, _ := canonicaljson.String(raw)
 	rules.admits = rule == "restricted" && r.version.RestrictedJoins || rule == "knock_restricted" && r.version.KnockRestricted
-	allow, _ := canonicaljson.Get(ev.Content(), "allow")
+	allow, _ := canonicaljson.Get(is.Content(), "allow")
 	for condition := range canonicaljson.Elements(allow) {
 		kind, _ := canonicaljson.Get(condition, "type")
 		room, _ := canonicaljson.Get(condition, "room_id")
@@ -187,13 +187,13 @@ func (r *room) joinRules() joinRules {
 // inviter returns a user of this server, which is everybody while there is no federation, who may invite: the sender of
 // the create event rather than another.
 func (r *room) inviter() (id.UserID, bool) {
-	create := r.Event("m.room.create", "")
+	create := r.state.at("m.room.create", "")
 	if r.mayInvite(create.Sender()) {
 		return create.Sender(), true
 	}
-	for key := range r.state {
-		user := id.UserID(key.StateKey)
-		if key.Type == "m.room.member" && user.ServerName() == create.Sender().ServerName() && r.mayInvite(user) {
+	for _, f := range r.state {
+		user := id.UserID(f.place().StateKey)
+		if f.place().Type == "m.room.member" && user.ServerName() == create.Sender().ServerName() && r.mayInvite(user) {
 			return user, true
 		}
 	}

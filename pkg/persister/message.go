@@ -34,7 +34,7 @@ func setState(sender id.UserID, evType, stateKey string, content json.RawMessage
 			return decision{}, mxerr.Forbidden("Who vouches for a join is for the server to say: join by /join")
 		}
 		if mine, _ := r.membership(sender); mine == "join" {
-			if same := r.Event(evType, stateKey); same != nil && same.Sender() == sender && bytes.Equal(same.Content(), content) {
+			if same := r.state.at(evType, stateKey); same != nil && same.Sender() == sender && bytes.Equal(same.Content(), content) {
 				return decision{existing: same.ID()}, nil
 			}
 		}

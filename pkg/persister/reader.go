@@ -121,16 +121,16 @@ func (got loaded) readRooms(rows pgx.Rows) error {
 	var at int64
 	var raw []byte
 	_, err := pgx.ForEachRow(rows, []any{&roomID, &version, &at, &eventID, &raw}, func() error {
-		s := &snapshot{at: at}
+		s := &snapshot{room: id.RoomID(roomID), at: at}
 		got.rooms[id.RoomID(roomID)] = s
 		var ok bool
 		if s.version, ok = event.LookupVersion(version); !ok {
 			s.err = fmt.Errorf("room version %q is not known to this build", version)
 			return nil
 		}
-		var head *event.Event
-		if head, s.err = event.Load(s.version, id.EventID(eventID), append([]byte(nil), raw...)); s.err == nil {
-			s.heads = []*event.Event{head}
+		var ev *event.Event
+		if ev, s.err = event.Load(s.version, id.EventID(eventID), raw); s.err == nil {
+			s.heads = []head{headOf(ev)}
 		}
 		return nil
 	})
@@ -145,12 +145,12 @@ func (got loaded) readState(rows pgx.Rows) error {
 		if s == nil || s.err != nil {
 			return nil // the room's row is written with its first state
 		}
-		ev, err := event.Load(s.version, id.EventID(eventID), append([]byte(nil), raw...))
+		ev, err := event.Load(s.version, id.EventID(eventID), raw)
 		if err != nil {
 			s.err = err
 			return nil
 		}
-		s.state = append(s.state, ev)
+		s.state = append(s.state, factOf(s.room, ev))
 		return nil
 	})
 	return err

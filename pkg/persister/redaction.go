@@ -127,8 +127,8 @@ func (x redaction) decide(r *room) (decision, error) {
 // redact puts what a redaction leaves of a state event in its place, if the room's state still has the event.
 func (r *room) redact(left *event.Event) {
 	key, isState := left.StateKey()
-	if was := r.Event(left.Type(), key); isState && was != nil && was.ID() == left.ID() {
-		r.set(left)
+	if was := r.state.at(left.Type(), key); isState && was != nil && was.ID() == left.ID() {
+		r.set(factOf(r.id, left))
 	}
 }
 

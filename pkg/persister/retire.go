@@ -56,12 +56,12 @@ func retire(sender id.UserID, replacement id.RoomID) decider {
 // quietLevels returns the room's power levels with as much more asked of those who send and invite as the specification
 // suggests, nil if that changes nothing or the room has none.
 func quietLevels(r *room) json.RawMessage {
-	ev := r.Event("m.room.power_levels", "")
-	if ev == nil {
+	is := r.state.at("m.room.power_levels", "")
+	if is == nil {
 		return nil
 	}
 	content := make(map[string]json.RawMessage)
-	for key, value := range canonicaljson.Members(ev.Content()) {
+	for key, value := range canonicaljson.Members(is.Content()) {
 		content[canonicaljson.Key(key)] = value
 	}
 	levels := r.PowerLevels()

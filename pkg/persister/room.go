@@ -2,6 +2,7 @@ package persister
 
 import (
 	"container/list"
+	"strings"
 	"time"
 
 	"github.com/myelin-hs/myelin/pkg/event"
@@ -19,11 +20,12 @@ type room struct {
 	epoch int64 // of the lease that it was loaded under; what it holds counts under no other
 
 	version *event.Version // nil: there is no such room
-	state   eventauth.MapState
+	state   facts
 	levels  *eventauth.PowerLevels
-	heads   []*event.Event // forward extremities
-	at      int64          // position of the newest committed event
-	bytes   int
+	heads   []head
+	at      int64     // position of the newest committed event
+	bytes   int       // about what it takes of the heap
+	counted int       // of that, in the cache
 	used    time.Time // when the room last had its turn
 
 	loading bool
@@ -33,11 +35,12 @@ type room struct {
 	element *list.Element
 }
 
-// A snapshot is a room as it was committed.
+// A snapshot is a room as it was committed, its state in any order.
 type snapshot struct {
+	room    id.RoomID
 	version *event.Version
-	state   []*event.Event
-	heads   []*event.Event
+	state   []*fact
+	heads   []head
 	at      int64 // position of the newest event
 	err     error // why it cannot be read or understood
 	copied  bool  // it comes from a copy
@@ -46,24 +49,24 @@ type snapshot struct {
 // roomOverhead is about what a room without state takes in memory.
 const roomOverhead = 512
 
+// newRoom copies the id, which may be part of a whole request.
 func newRoom(roomID id.RoomID, shardID int, epoch int64) *room {
-	return &room{id: roomID, slot: shard.Slot(roomID), shard: shardID, epoch: epoch,
-		state: make(eventauth.MapState), loading: true, bytes: roomOverhead}
+	return &room{id: id.RoomID(strings.Clone(string(roomID))), slot: shard.Slot(roomID), shard: shardID, epoch: epoch, loading: true,
+		bytes: roomOverhead}
 }
 
 func (r *room) exists() bool { return r.version != nil }
 
 func (r *room) adopt(s *snapshot) {
 	r.version, r.heads, r.at = s.version, s.heads, s.at
-	for _, ev := range s.state {
-		r.set(ev)
+	r.state = sortedFacts(s.state)
+	for _, f := range r.state {
+		r.bytes += f.bytes()
 	}
 }
 
-// Event and PowerLevels make a room an eventauth.LevelsState.
-func (r *room) Event(evType, stateKey string) *event.Event {
-	return r.state[eventauth.StateKeyTuple{Type: evType, StateKey: stateKey}]
-}
+// Fact and PowerLevels make a room an eventauth.LevelsState.
+func (r *room) Fact(evType, stateKey string) eventauth.Fact { return r.state.Fact(evType, stateKey) }
 
 // PowerLevels returns the parsed power levels.
 func (r *room) PowerLevels() *eventauth.PowerLevels {
@@ -73,34 +76,28 @@ func (r *room) PowerLevels() *eventauth.PowerLevels {
 	return r.levels
 }
 
-func (r *room) membership(user id.UserID) (string, *event.Event) {
-	ev := r.Event("m.room.member", string(user))
-	if ev == nil {
+func (r *room) membership(user id.UserID) (string, *fact) {
+	f := r.state.at("m.room.member", string(user))
+	if f == nil {
 		return "leave", nil
 	}
-	return ev.Membership(), ev
+	return f.Membership(), f
 }
 
-func (r *room) set(ev *event.Event) {
-	key, _ := ev.StateKey()
-	place := eventauth.StateKeyTuple{Type: ev.Type(), StateKey: key}
-	if old := r.state[place]; old != nil {
-		r.bytes -= eventBytes(old)
+func (r *room) set(f *fact) {
+	if was := r.state.set(f); was != nil {
+		r.bytes -= was.bytes()
 	}
-	r.state[place] = ev
-	r.bytes += eventBytes(ev)
-	if ev.Type() == "m.room.power_levels" || ev.Type() == "m.room.create" {
+	r.bytes += f.bytes()
+	if evType := f.place().Type; evType == "m.room.power_levels" || evType == "m.room.create" {
 		r.levels = nil
 	}
 }
 
-// eventBytes is about what an event of the state takes in memory, its place in the map included.
-func eventBytes(ev *event.Event) int { return len(ev.JSON()) + 400 }
-
 // apply makes an event the room's newest.
 func (r *room) apply(ev *event.Event) {
 	if ev.IsState() {
-		r.set(ev)
+		r.set(factOf(r.id, ev))
 	}
-	r.heads = []*event.Event{ev}
+	r.heads = []head{headOf(ev)}
 }

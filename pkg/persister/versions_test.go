@@ -137,8 +137,8 @@ func TestStateOfEveryVersionAfterAHandoff(t *testing.T) {
 func (p *testPersister) remembered(room id.RoomID) map[string]id.EventID {
 	state := map[string]id.EventID{}
 	r := p.lane(p.leases.ShardOf(room)).rooms.rooms[room]
-	for key, ev := range r.state {
-		state[key.Type+"\x00"+key.StateKey] = ev.ID()
+	for _, f := range r.state {
+		state[f.place().Type+"\x00"+f.place().StateKey] = f.ID()
 	}
 	return state
 }

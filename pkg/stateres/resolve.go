@@ -98,14 +98,14 @@ type resolver struct {
 // levelsKey is what power levels are made of; the second may be nil.
 type levelsKey struct{ create, levels *event.Event }
 
-// Event makes a levelsKey the state that its power levels are read from.
-func (k levelsKey) Event(evType, stateKey string) *event.Event {
+// Fact makes a levelsKey the state that its power levels are read from.
+func (k levelsKey) Fact(evType, stateKey string) eventauth.Fact {
 	switch {
 	case stateKey != "":
 	case evType == typeCreate:
-		return k.create
+		return eventauth.FactOf(k.create)
 	case evType == typePowerLevels:
-		return k.levels
+		return eventauth.FactOf(k.levels)
 	}
 	return nil
 }

@@ -72,8 +72,12 @@ func (s *state) own(key eventauth.StateKeyTuple) *event.Event {
 	return n.ev
 }
 
-// Event is eventauth.State.
-func (s *state) Event(evType, stateKey string) *event.Event {
+// Fact makes it an eventauth.State.
+func (s *state) Fact(evType, stateKey string) eventauth.Fact {
+	return eventauth.FactOf(s.event(evType, stateKey))
+}
+
+func (s *state) event(evType, stateKey string) *event.Event {
 	if ev := s.own(eventauth.StateKeyTuple{Type: evType, StateKey: stateKey}); ev != nil || s.checked == nil {
 		return ev
 	}
@@ -90,7 +94,7 @@ func (s *state) Event(evType, stateKey string) *event.Event {
 
 // PowerLevels is eventauth.LevelsState.
 func (s *state) PowerLevels() *eventauth.PowerLevels {
-	return s.r.powerLevels(levelsKey{create: s.Event(typeCreate, ""), levels: s.Event(typePowerLevels, "")})
+	return s.r.powerLevels(levelsKey{create: s.event(typeCreate, ""), levels: s.event(typePowerLevels, "")})
 }
 
 // allows reports whether the rules allow the event.

@@ -32,6 +32,7 @@ var benches = map[string]struct {
 	measure func(ctx context.Context, r *rig) ([]figures.Row, error)
 }{
 	"speed":   {"bench", speedTable, speed},
+	"memory":  {"bench-memory", memoryTable, memory},
 	"idle":    {"bench-idle", idleTable, idle},
 	"growth":  {"bench-growth", growthTable, growth},
 	"profile": {"bench-profile", profileTable, profile},
@@ -43,7 +44,7 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	short := flags.Bool("short", false, "as little of everything as shows that it works; the figures mean nothing")
 	rate := flags.Float64("rate", 1500, "events/s of profile")
 	flags.Usage = func() {
-		fmt.Fprintf(out, "bench [flags] speed|idle|growth|profile\n\n")
+		fmt.Fprintf(out, "bench [flags] speed|memory|idle|growth|profile\n\n")
 		flags.PrintDefaults()
 	}
 	if err := flags.Parse(args); err != nil {
@@ -51,7 +52,7 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	}
 	b, known := benches[flags.Arg(0)]
 	if !known || flags.NArg() != 1 {
-		return errors.New("say one of speed, idle, growth and profile")
+		return errors.New("say one of speed, memory, idle, growth and profile")
 	}
 	if !(*rate >= 1 && *rate <= 100_000) {
 		return fmt.Errorf("--rate: %v is not between 1 and 100000", *rate)

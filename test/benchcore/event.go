@@ -64,7 +64,7 @@ func auth() ([]figures.Row, error) {
 	}, nil
 }
 
-// owned is a room's state as its owner keeps it.
+// owned is a room's state with its power levels parsed, as its owner has them.
 type owned struct {
 	eventauth.MapState
 	levels *eventauth.PowerLevels

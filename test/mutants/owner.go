@@ -71,7 +71,7 @@ var roomOwner = []mutant{
 	{
 		name: "a copy counts though the table does not have what it ends with",
 		file: "pkg/persister/copy.go",
-		old:  " || since[0].position != c.position || since[0].event != c.head.ID()", new: "",
+		old:  " || since[0].position != c.position || since[0].event != c.head.event", new: "",
 		pkg: "./pkg/persister", test: "TestACopyOfALostPastAuthorisesNothing",
 	},
 	{
@@ -79,6 +79,36 @@ var roomOwner = []mutant{
 		file: "pkg/persister/copy.go",
 		old:  "err != nil || ev.Type() == typeRedaction", new: "err != nil",
 		pkg: "./pkg/persister", test: "TestACopyFromBeforeARedactionIsNotUsed",
+	},
+	{
+		name: "a copy is taken as it comes",
+		file: "pkg/persister/copies.go",
+		old:  "if err := s.check(c.version); err != nil {", new: "if err := error(nil); err != nil {",
+		pkg: "./pkg/persister", test: "TestCopiesThatNoWorkerWouldSendAreRefused",
+	},
+	{
+		name: "what is remembered of state lacks the hash that old versions need",
+		file: "pkg/persister/fact.go",
+		old:  "if !ev.Version().EventIDInEvent {", new: "if true {",
+		pkg: "./pkg/persister", test: "TestRoomsOfEveryVersionGoOnFromTheirCopies",
+	},
+	{
+		name: "new state is remembered beside what it replaces",
+		file: "pkg/persister/facts.go",
+		old:  "	if found {", new: "	if found && false {",
+		pkg: "./pkg/persister", test: "TestFactsAreAMap",
+	},
+	{
+		name: "power levels stay parsed when they change",
+		file: "pkg/persister/room.go",
+		old:  "		r.levels = nil\n", new: "",
+		pkg: "./pkg/persister", test: "TestNewPowerLevelsCountAtOnce",
+	},
+	{
+		name: "what a room has grown by is not counted",
+		file: "pkg/persister/cache.go",
+		old:  "	c.bytes += r.bytes - r.counted\n", new: "",
+		pkg: "./pkg/persister", test: "TestWhatIsCountedOfARoomFollowsItsState",
 	},
 	{
 		name: "a worker that leaves sends all its rooms at once",
