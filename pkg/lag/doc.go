@@ -37,8 +37,11 @@
 //   - Workers that are wanted and have not come cannot have helped yet. Until they are there the signal never asks for
 //     more, or a cluster without room would be asked for all that it may give. It may ask for fewer.
 //   - A persister more helps only if there is a shard to give it. One stuck shard (a lock on its rows, a room that cannot be
-//     computed) has an ever growing lag that no number of workers mends. So growth ends at the number of shards that wait
-//     longer than the target. Shards of one lane wait for each other, and count as one: whatever holds one holds its lane.
-//     A worker that is short of processor time, by contrast, is late in all its lanes.
+//     computed) has an ever growing lag that no number of workers mends. So of a persister counts what a second shard
+//     confirms: the age of its oldest work, but no more than the target or its second shard's age, whichever is greater. One
+//     stuck shard thus counts as one at the target, and neither makes a pool grow nor lets it become smaller than that
+//     worker is worth. And growth ends at the number of shards that wait longer than the target, for several may be stuck.
+//     Shards of one lane wait for each other, and count as one: whatever holds one holds its lane. A worker that is short of
+//     processor time, by contrast, is late in all its lanes.
 //   - Readers are not bounded so: what they wait for is not owned by one of them.
 package lag

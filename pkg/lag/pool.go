@@ -88,6 +88,9 @@ func (p Pool) of(role string, target time.Duration) (time.Duration, error) {
 		if !known {
 			return 0, Unknown("worker %s tells no lag of its role %s", w.Name, role)
 		}
+		if role == Persister {
+			l.Oldest = l.confirmed(target)
+		}
 		sum += l.Oldest
 		for _, s := range l.Shards {
 			if s > target {

@@ -58,9 +58,13 @@ func TestTheSignalOfAPool(t *testing.T) {
 			persisters(2, persister(target, target, target), persister()), target},
 		"a persister late in all its lanes asks for no more than it has lanes that are late": {
 			persisters(1, overloaded), 4 * target},
-		"a stuck shard never makes a pool grow": {
-			persisters(3, persister(time.Hour), persister(), persister()), 3 * target},
-		"nor does it with a pool of one": {persisters(1, persister(time.Hour, 3*ms)), target},
+		"a stuck shard makes its worker count as one at the target": {
+			persisters(2, persister(time.Hour), persister()), target},
+		"so it does in a pool of one": {persisters(1, persister(time.Hour, 3*ms)), target},
+		"beside a stuck shard others that are hardly late count as what they are": {
+			persisters(2, persister(time.Hour, 501*ms), persister(501*ms, 501*ms)), 1002 * ms},
+		"and a worker that is late in all its lanes still makes the pool grow": {
+			persisters(2, persister(time.Hour, 2*time.Second, 2*time.Second), persister(2*time.Second, 2*time.Second, 2*time.Second)), 6 * target},
 		"two stuck shards ask for two workers, not for more": {
 			persisters(1, persister(time.Hour, time.Hour)), 2 * target},
 		"shards that wait, but not for longer than the target, do not count": {
@@ -91,6 +95,32 @@ func TestTheSignalOfAPool(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, c.want, total)
 		})
+	}
+}
+
+// Whatever the others do, as long as they keep the target, one shard that waits for ever is like one that waits for as long as
+// is allowed.
+func TestOneStuckShardNeitherGrowsNorShrinksAPool(t *testing.T) {
+	t.Parallel()
+	for n := range 300 {
+		for _, others := range []time.Duration{0, 100 * ms, target - 1, target} {
+			pool := func(oldest time.Duration) lag.Pool {
+				workers := []lag.Worker{persister(others, oldest, others, others)}
+				for range n {
+					workers = append(workers, persister(others, others, others, others))
+				}
+				return persisters(n+1, workers...)
+			}
+			stuck, err := pool(time.Hour).Signal(target)
+			require.NoError(t, err)
+			allowed, err := pool(target).Signal(target)
+			require.NoError(t, err)
+			require.Equal(t, allowed, stuck)
+			require.LessOrEqual(t, stuck, target*time.Duration(n+1))
+			if others == target {
+				require.Equal(t, target*time.Duration(n+1), stuck)
+			}
+		}
 	}
 }
 

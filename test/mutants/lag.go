@@ -33,9 +33,15 @@ var lagRules = []mutant{
 		pkg: "./pkg/lag", test: "TestTheSignalOfAPool",
 	},
 	{
-		name: "a stuck shard makes a pool grow",
+		name: "several stuck shards make a pool grow without bound",
 		file: "pkg/lag/pool.go",
-		old:  "if role == Persister {", new: "if false {",
+		old:  "if role == Persister {\n\t\ttotal", new: "if false {\n\t\ttotal",
+		pkg: "./pkg/lag", test: "TestTheSignalOfAPool",
+	},
+	{
+		name: "a stuck shard's age counts in the mean",
+		file: "pkg/lag/pool.go",
+		old:  "l.Oldest = l.confirmed(target)", new: "_ = l.confirmed(target)",
 		pkg: "./pkg/lag", test: "TestTheSignalOfAPool",
 	},
 	{
