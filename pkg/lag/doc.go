@@ -21,7 +21,12 @@
 // autoscaler would multiply by the ready pods that it counts, which may be fewer or more than those that take part; so the
 // number that is multiplied by, and the holds below, are here, where the workers are known.
 //
-// The total is of milliseconds, so a total that is to mean "stay" is exactly target times replicas, without rounding.
+// First, though, it compares: what is within its tolerance, a tenth unless told otherwise, of the target times the size that
+// the pool's scale has as its status, is that size, and not what the division gives. So "stay" is a total of exactly the
+// target times the replicas that are wanted, and the size there has to be those, too (a WorkerPool's
+// status.observedReplicas). Were it the pods that there are, one more while an image is rolled out or a worker leaves, then
+// from nine workers on "stay" would be one worker more, at each look; and with one that is not made yet, from eleven on one
+// fewer.
 //
 // # Why an error, and not 0
 //
