@@ -41,6 +41,8 @@
 //     [Settle] after a worker joined, and while one leaves, the signal says "stay".
 //   - Workers that are wanted and have not come cannot have helped yet. Until they are there the signal never asks for
 //     more, or a cluster without room would be asked for all that it may give. It may ask for fewer.
+//   - Writes that wait for a shard on its way from one persister to another, or for one that nobody serves, wait at whoever
+//     routes them and are in no reading. Until each shard is served, a pool of persisters never shrinks. It may grow.
 //   - A persister more helps only if there is a shard to give it. One stuck shard (a lock on its rows, a room that cannot be
 //     computed) has an ever growing lag that no number of workers mends. So of a persister counts what a second shard
 //     confirms: the age of its oldest work, but no more than the target or its second shard's age, whichever is greater. One

@@ -24,6 +24,9 @@ type Pool struct {
 	Wanted  int      // replicas that it is to have
 	Roles   []string // what its workers do
 	Workers []Worker // live or leaving
+	// Moving: a shard of the homeserver is on its way, or nobody's. Writes to it wait at whoever routes them, so that no
+	// persister's reading tells of them.
+	Moving bool
 }
 
 // A Worker is one of a Pool.
@@ -70,6 +73,9 @@ func (p Pool) Signal(target time.Duration) (total time.Duration, err error) {
 	}
 	if len(p.Workers) < p.Wanted {
 		total = min(total, stay)
+	}
+	if p.Moving && slices.Contains(roles, Persister) {
+		total = max(total, stay)
 	}
 	return total, nil
 }

@@ -81,8 +81,13 @@ func TestTheSignalOfAPool(t *testing.T) {
 		"while a worker is missing the pool does not grow further": {persisters(3, overloaded, overloaded), 3 * target},
 		"nor do readers":    {readers(3, reader(time.Minute)), 3 * target},
 		"but it may shrink": {persisters(4, persister(target), persister()), 2 * target},
-		"more workers than are wanted are no reason to keep them":       {persisters(1, persister(), persister()), 0},
-		"more workers than are wanted count in the mean":                {readers(1, reader(target), reader(3*target)), 2 * target},
+		"more workers than are wanted are no reason to keep them":  {persisters(1, persister(), persister()), 0},
+		"more workers than are wanted count in the mean":           {readers(1, reader(target), reader(3*target)), 2 * target},
+		"while a shard moves a pool of persisters does not shrink": {moving(persisters(3, persister(), persister(), persister())), 3 * target},
+		"but may grow":                                                  {moving(persisters(1, overloaded)), 4 * target},
+		"though not while a worker is missing":                          {moving(persisters(3, overloaded, overloaded)), 3 * target},
+		"readers have nothing to do with it":                            {moving(readers(3, reader(0), reader(0), reader(0))), 0},
+		"readers in a pool of persisters have":                          {moving(with(readers(1, both(0, 0)), lag.Persister)), target},
 		"a role that has no lag says nothing in a pool with one":        {with(persisters(1, persister(target)), "gateway", "client"), target},
 		"a worker that is a role more than its pool's is asked for its": {readers(1, both(time.Hour, 2*target)), 2 * target},
 		"of several roles the greatest counts, here sync":               {with(persisters(1, both(target, 3*target)), lag.Sync), 3 * target},
@@ -122,6 +127,11 @@ func TestOneStuckShardNeitherGrowsNorShrinksAPool(t *testing.T) {
 			}
 		}
 	}
+}
+
+func moving(p lag.Pool) lag.Pool {
+	p.Moving = true
+	return p
 }
 
 func with(p lag.Pool, roles ...string) lag.Pool {
