@@ -84,7 +84,13 @@ func TestAlertsStandOverWhatTheyAreAbout(t *testing.T) {
 		"one does not hear it": {"MyelinHorizonNotHeard", []string{
 			`myelin_horizon_heard_timestamp_seconds{` + podA + `} 3000x120`, `myelin_horizon_heard_timestamp_seconds{` + podB + `} 3599x120`,
 		}, `{` + podA + `} 600`},
-		"sync lags":       {"MyelinSyncLags", []string{`myelin_sync_lag_seconds{` + podA + `} 7x120`}, `{` + podA + `} 7`},
+		"sync lags": {"MyelinSyncLags", []string{`myelin_sync_lag_seconds{` + podA + `} 7x120`}, `{` + podA + `} 7`},
+		"nobody knows by how much sync lags": {"MyelinSyncLags", []string{
+			`myelin_sync_lag_seconds{` + podA + `} ` + strings.Repeat("NaN ", 121), `myelin_sync_lag_seconds{` + podB + `} 0x120`,
+		}, ``},
+		"one sync worker lags, and of another nobody knows": {"MyelinSyncLags", []string{
+			`myelin_sync_lag_seconds{` + podA + `} ` + strings.Repeat("NaN ", 121), `myelin_sync_lag_seconds{` + podB + `} 7x120`,
+		}, `{` + podB + `} 7`},
 		"blocks fail":     {"MyelinBlocksFail", []string{`myelin_persister_failed_blocks_total{` + podA + `, kind="unknown"} 0+30x120`}, `{` + of + `, kind="unknown"} 1`},
 		"shards move":     {"MyelinBlocksFail", []string{`myelin_persister_failed_blocks_total{` + podA + `, kind="lost"} 0+30x120`}, ``},
 		"takeovers":       {"MyelinTakeovers", []string{`myelin_lease_takeovers_total{` + podA + `, evidence="expired"} 0+1x120`}, `{` + of + `} 30`},
