@@ -89,7 +89,7 @@ const (
 	ReasonAutoscalingActive = "AutoscalingActive"
 	// ReasonAutoscalingLimited: more workers are wanted than maxReplicas allows.
 	ReasonAutoscalingLimited = "AutoscalingLimited"
-	// ReasonLagUnknown: the workers' lag is not known, so the pool stays as it is.
+	// ReasonLagUnknown: the workers' lag is not known, so the pool stays as it is, or grows by its CPU alone.
 	ReasonLagUnknown = "LagUnknown"
 	// ReasonMetricsUnavailable: the autoscaler gets no metrics, so the pool stays as it is.
 	ReasonMetricsUnavailable = "MetricsUnavailable"

@@ -118,6 +118,6 @@ func TestColumns(t *testing.T) {
 		require.Contains(t, d.Names.Categories, "myelin")
 	}
 	require.Equal(t, map[string]string{
-		"specReplicasPath": ".spec.replicas", "statusReplicasPath": ".status.replicas", "labelSelectorPath": ".status.selector",
+		"specReplicasPath": ".spec.replicas", "statusReplicasPath": ".status.observedReplicas", "labelSelectorPath": ".status.selector",
 	}, definitions(t)["WorkerPool"].Spec.Versions[0].Subresources.Scale)
 }

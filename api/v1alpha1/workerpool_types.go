@@ -100,6 +100,10 @@ type WorkerPoolStatus struct {
 	// replicas is how many pods there are.
 	// +optional
 	Replicas int32 `json:"replicas"`
+	// observedReplicas is the spec's replicas that the operator last saw. The scale subresource gives it as the pool's size,
+	// for an autoscaler takes that for what "stay" means: pods that surge or leave, or are not made yet, do not count.
+	// +optional
+	ObservedReplicas int32 `json:"observedReplicas"`
 	// readyReplicas is how many of them are ready.
 	// +optional
 	ReadyReplicas int32 `json:"readyReplicas"`
@@ -128,7 +132,7 @@ type WorkerPoolStatus struct {
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
-// +kubebuilder:subresource:scale:specpath=.spec.replicas,statuspath=.status.replicas,selectorpath=.status.selector
+// +kubebuilder:subresource:scale:specpath=.spec.replicas,statuspath=.status.observedReplicas,selectorpath=.status.selector
 // +kubebuilder:resource:shortName=wp,categories={myelin,all}
 // +kubebuilder:printcolumn:name="Homeserver",type=string,JSONPath=`.spec.homeserverRef.name`
 // +kubebuilder:printcolumn:name="Roles",type=string,JSONPath=`.spec.roles`

@@ -51,7 +51,7 @@ func persisters(pool string) admin.Status {
 	worker := func(pod string, waits time.Duration) admin.Worker {
 		return admin.Worker{
 			Pod: pod, Pool: pool, State: admin.StateLive, AgeMS: time.Hour.Milliseconds(), ExpiresInMS: 1000,
-			Lag: lag.Reading{lag.Persister: lag.Sharded([]time.Duration{waits})},
+			Lag: lag.Reading{lag.Persister: lag.Sharded([]time.Duration{waits, waits})},
 		}
 	}
 	return admin.Status{Workers: []admin.Worker{worker("a", 300*time.Millisecond), worker("b", 0)}}

@@ -79,10 +79,11 @@ func (s *space) autoscaler(pool string, want bool) *autoscalingv2.HorizontalPodA
 }
 
 // tells has the autoscaler say what Kubernetes' controller would.
-func (s *space) tells(pool string, c autoscalingv2.HorizontalPodAutoscalerCondition) {
+func (s *space) tells(pool string, c autoscalingv2.HorizontalPodAutoscalerCondition, metrics ...autoscalingv2.MetricStatus) {
 	s.t.Helper()
 	hpa := s.autoscaler(pool, true)
 	before := hpa.DeepCopy()
+	hpa.Status.CurrentMetrics = metrics
 	hpa.Status.Conditions = []autoscalingv2.HorizontalPodAutoscalerCondition{{Type: autoscalingv2.AbleToScale, Status: corev1.ConditionTrue, Reason: "SucceededGetScale"}, c}
 	require.NoError(s.t, cluster.Status().Patch(s.t.Context(), hpa, client.MergeFrom(before)))
 }
@@ -188,6 +189,66 @@ func TestThePoolTellsWhyItIsNotAutoscaled(t *testing.T) {
 	require.Equal(t, "Warning", s.event(v1alpha1.ReasonLagUnknown, "demo-persister").Type)
 	s.tells("demo-persister", activelyScaling)
 	s.poolCondition("demo-persister", v1alpha1.ConditionAutoscaling, "True", v1alpha1.ReasonAutoscalingActive)
+}
+
+// Kubernetes' controller calls itself active if one metric is enough to go by, and leaves the entry of the other empty.
+func TestThePoolTellsThatItFollowsItsCPUAlone(t *testing.T) {
+	t.Parallel()
+	s := newSpace(t)
+	s.migrated(`{spec: {autoscaling: {maxReplicas: 8, lagTargetMilliseconds: 500, cpuTargetUtilization: 80}}}`)
+	var (
+		missing autoscalingv2.MetricStatus
+		share   int32
+		lag     = autoscalingv2.MetricStatus{Type: autoscalingv2.ExternalMetricSourceType, External: &autoscalingv2.ExternalMetricStatus{
+			Metric: autoscalingv2.MetricIdentifier{Name: desired.LagMetric},
+		}}
+		cpu = autoscalingv2.MetricStatus{Type: autoscalingv2.ResourceMetricSourceType, Resource: &autoscalingv2.ResourceMetricStatus{
+			Name: corev1.ResourceCPU, Current: autoscalingv2.MetricValueStatus{AverageUtilization: &share},
+		}}
+	)
+	is := func(status metav1.ConditionStatus, reason string) {
+		t.Helper()
+		s.poolCondition("demo-persister", v1alpha1.ConditionAutoscaling, status, reason)
+	}
+	s.tells("demo-persister", activelyScaling, missing, cpu)
+	is("False", v1alpha1.ReasonLagUnknown)
+	s.tells("demo-persister", activelyScaling, lag, cpu)
+	is("True", v1alpha1.ReasonAutoscalingActive)
+	s.tells("demo-persister", activelyScaling, missing, cpu)
+	is("False", v1alpha1.ReasonLagUnknown)
+	s.tells("demo-persister", activelyScaling, lag, missing) // no metrics-server: the pool follows its lag
+	is("True", v1alpha1.ReasonAutoscalingActive)
+	s.tells("demo-persister", activelyScaling, missing, cpu)
+	is("False", v1alpha1.ReasonLagUnknown)
+	s.tells("demo-persister", activelyScaling, cpu) // of a look before the lag was asked for
+	is("True", v1alpha1.ReasonAutoscalingActive)
+	s.tells("demo-persister", activelyScaling, missing, cpu)
+	is("False", v1alpha1.ReasonLagUnknown)
+	s.tells("demo-persister", activelyScaling) // it did not look: the pool was above maxReplicas
+	is("True", v1alpha1.ReasonAutoscalingActive)
+}
+
+// The operator changes no autoscaler then, but others go on working by it.
+func TestWhileAHomeserverIsPausedThePoolGoesOnTellingHowItIsAutoscaled(t *testing.T) {
+	t.Parallel()
+	s := newSpace(t)
+	s.migrated(autoscaled)
+	s.tells("demo-persister", activelyScaling)
+	s.poolCondition("demo-persister", v1alpha1.ConditionAutoscaling, "True", v1alpha1.ReasonAutoscalingActive)
+	var hs v1alpha1.Homeserver
+	s.pause(&hs, "demo", "true")
+	s.poolCondition("demo-persister", v1alpha1.ConditionPaused, "True", v1alpha1.ReasonPaused)
+	s.tells("demo-persister", autoscalingv2.HorizontalPodAutoscalerCondition{
+		Type: autoscalingv2.ScalingActive, Status: corev1.ConditionFalse, Reason: "FailedGetExternalMetric", Message: "the lag is not known: the pool has no worker",
+	})
+	s.poolCondition("demo-persister", v1alpha1.ConditionAutoscaling, "False", v1alpha1.ReasonLagUnknown)
+	wp := &v1alpha1.WorkerPool{ObjectMeta: metav1.ObjectMeta{Namespace: s.name, Name: "demo-persister"}}
+	require.NoError(t, cluster.Patch(t.Context(), wp, client.RawPatch(types.MergePatchType, []byte(`{"spec":{"autoscaling":{"maxReplicas":6}}}`))))
+	s.tells("demo-persister", activelyScaling)
+	s.poolCondition("demo-persister", v1alpha1.ConditionAutoscaling, "True", v1alpha1.ReasonAutoscalingActive)
+	require.Equal(t, int32(8), s.autoscaler("demo-persister", true).Spec.MaxReplicas, "it is left alone")
+	s.pause(&hs, "demo", "-")
+	s.eventually(func() string { return differs(6, s.autoscaler("demo-persister", true).Spec.MaxReplicas) })
 }
 
 // The autoscaler's status changes every few seconds; the pool's does not.

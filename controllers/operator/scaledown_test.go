@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv1 "k8s.io/api/autoscaling/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -108,6 +109,36 @@ func TestScaleDownStopsThePodThatHasDrained(t *testing.T) {
 	for _, name := range []string{"pod-1", "pod-2"} {
 		s.wantPod(name, func(p *corev1.Pod) bool { return !isMarked(p) && !isCheap(p) })
 	}
+}
+
+// An autoscaler that is told to keep a pool's size keeps what the scale says: pods that are one more or fewer are no reason to
+// change it.
+func TestTheScaleOfAPoolIsWhatIsWantedWhateverPodsThereAre(t *testing.T) {
+	t.Parallel()
+	s := newSpace(t)
+	s.migrated("{spec: {replicas: 10}}")
+	s.allReady("demo-persister", 10)
+	sees := func(pods, wanted int32) {
+		t.Helper()
+		var wp v1alpha1.WorkerPool
+		s.eventually(func() string {
+			s.ready("demo-persister", pods)
+			s.get("demo-persister", &wp)
+			if wp.Status.ObservedGeneration != wp.Generation {
+				return "not looked at"
+			}
+			return differs(pods, wp.Status.Replicas)
+		})
+		var scale autoscalingv1.Scale
+		require.NoError(t, cluster.SubResource("scale").Get(t.Context(), &wp, &scale))
+		require.Equal(t, wanted, scale.Spec.Replicas)
+		require.Equal(t, wanted, scale.Status.Replicas)
+		require.NotEmpty(t, scale.Status.Selector)
+	}
+	sees(11, 10) // an image is rolled out, or a worker leaves
+	sees(9, 10)  // one is not made yet
+	s.scale("demo-persister", 12)
+	sees(10, 12)
 }
 
 // The pod whose worker has left cannot take shards again; another takes its place.

@@ -10,17 +10,24 @@ import (
 	"github.com/myelin-hs/myelin/pkg/lag"
 )
 
+// AutoscalerSeen is what the controller of HorizontalPodAutoscalers wrote of one.
+type AutoscalerSeen struct {
+	Conditions []AutoscalerCondition
+	// LagMissing: it did not get the lag that it is to follow, and went by the rest at its last look.
+	LagMissing bool
+}
+
 // AutoscalerCondition is one that the controller of HorizontalPodAutoscalers wrote.
 type AutoscalerCondition struct {
 	Type, Reason, Message string
 	True                  bool
 }
 
-// Autoscaling judges a pool's autoscaler by the conditions it has; none if no controller has looked at it. Nothing that
-// differs from one of its looks to the next is in the message.
-func Autoscaling(seen []AutoscalerCondition) Verdict {
+// Autoscaling judges a pool's autoscaler by what was seen of it, which is nothing if no controller has looked at it. Nothing
+// that differs from one of its looks to the next is in the message.
+func Autoscaling(seen AutoscalerSeen) Verdict {
 	by := map[string]AutoscalerCondition{}
-	for _, c := range seen {
+	for _, c := range seen.Conditions {
 		by[c.Type] = c
 	}
 	able, active := by["AbleToScale"], by["ScalingActive"]
@@ -29,6 +36,9 @@ func Autoscaling(seen []AutoscalerCondition) Verdict {
 		return no(v1alpha1.ReasonAutoscalerFailed, "The autoscaler cannot read or set the pool's replicas; look at the HorizontalPodAutoscaler: "+sentence(able.Message))
 	case active.Type == "":
 		return unknown(v1alpha1.ReasonAutoscalerUnanswered, "No controller has looked at the HorizontalPodAutoscaler yet: wait, or see whether the cluster has one.")
+	case active.True && seen.LagMissing:
+		return no(v1alpha1.ReasonLagUnknown, "The lag is not known, so the pool follows its CPU alone, which may make it grow and never shrink: look at the "+
+			"Homeserver's conditions, at kubectl myelin workers, and whether the metrics adapter is ready.")
 	case active.True:
 		if limited := by["ScalingLimited"]; limited.True && limited.Reason == "TooManyReplicas" {
 			return yes(v1alpha1.ReasonAutoscalingLimited, "The pool is as large as autoscaling.maxReplicas allows, and its load asks for more: give it more, if there is room.")

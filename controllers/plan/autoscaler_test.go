@@ -71,7 +71,7 @@ func TestWhatAnAutoscalerDoesIsTold(t *testing.T) {
 			t.Parallel()
 			conditions, known := autoscalers[name]
 			require.True(t, known)
-			v := plan.Autoscaling(conditions)
+			v := plan.Autoscaling(plan.AutoscalerSeen{Conditions: conditions})
 			require.Equal(t, want.status, v.Status)
 			require.Equal(t, want.reason, v.Reason)
 			require.Contains(t, v.Message, want.says)
@@ -79,10 +79,25 @@ func TestWhatAnAutoscalerDoesIsTold(t *testing.T) {
 	}
 }
 
+// An autoscaler that gets no lag goes by CPU where that asks for as many workers or more, and calls itself active.
+func TestAnAutoscalerThatGoesByCPUAloneIsTold(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"active", "idle", "at its most"} {
+		v := plan.Autoscaling(plan.AutoscalerSeen{Conditions: autoscalers[name], LagMissing: true})
+		require.Equal(t, metav1.ConditionFalse, v.Status)
+		require.Equal(t, v1alpha1.ReasonLagUnknown, v.Reason)
+		require.Contains(t, v.Message, "CPU alone, which may make it grow")
+	}
+	for _, name := range []string{"lag unknown", "no adapter", "at 0", "no scale", "new"} {
+		require.Equal(t, plan.Autoscaling(plan.AutoscalerSeen{Conditions: autoscalers[name]}),
+			plan.Autoscaling(plan.AutoscalerSeen{Conditions: autoscalers[name], LagMissing: true}), name)
+	}
+}
+
 func TestAChangeOfAutoscalingIsToldOnce(t *testing.T) {
 	t.Parallel()
 	of := func(name string) *metav1.Condition {
-		v := plan.Autoscaling(autoscalers[name])
+		v := plan.Autoscaling(plan.AutoscalerSeen{Conditions: autoscalers[name]})
 		return &metav1.Condition{Status: v.Status, Reason: v.Reason, Message: v.Message}
 	}
 	require.Nil(t, plan.AutoscalingNotice(nil, nil), "none is asked for")

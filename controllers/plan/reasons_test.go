@@ -109,7 +109,7 @@ func verdicts() []plan.Verdict {
 	ready, reconciling, stalled := plan.PoolReady(0, nil, &plan.DeploymentSeen{Observed: true}, "")
 	add(&ready, reconciling, stalled)
 	for _, conditions := range autoscalers {
-		v := plan.Autoscaling(conditions)
+		v := plan.Autoscaling(plan.AutoscalerSeen{Conditions: conditions})
 		add(&v)
 	}
 	notTaken := plan.AutoscalerRefused("spec.maxReplicas: bad")

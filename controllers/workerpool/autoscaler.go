@@ -2,9 +2,12 @@ package workerpool
 
 import (
 	"context"
+	"fmt"
+	"slices"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/myelin-hs/myelin/api/v1alpha1"
@@ -27,16 +30,39 @@ func (c *Controller) autoscale(ctx context.Context, wp *v1alpha1.WorkerPool) (*p
 	if err := c.apply.Apply(ctx, desired.Autoscaler(wp, owner), hpa, wp.UID); err != nil {
 		return apply.Verdict(err, "WorkerPool", plan.AutoscalerRefused)
 	}
-	v := plan.Autoscaling(conditionsOf(hpa))
+	v := plan.Autoscaling(seenOf(hpa))
 	return &v, nil
 }
 
-func conditionsOf(hpa *autoscalingv2.HorizontalPodAutoscaler) []plan.AutoscalerCondition {
-	var all []plan.AutoscalerCondition
+// watchAutoscaler says how the HorizontalPodAutoscaler does that was made before, and changes nothing. Nil: there is none.
+func (c *Controller) watchAutoscaler(ctx context.Context, wp *v1alpha1.WorkerPool) (*plan.Verdict, error) {
+	hpa := &autoscalingv2.HorizontalPodAutoscaler{}
+	found, err := get(ctx, c.client, client.ObjectKeyFromObject(wp), hpa)
+	if err != nil {
+		return nil, fmt.Errorf("read the HorizontalPodAutoscaler: %w", err)
+	}
+	if !found || !metav1.IsControlledBy(hpa, wp) {
+		return nil, nil
+	}
+	v := plan.Autoscaling(seenOf(hpa))
+	return &v, nil
+}
+
+func seenOf(hpa *autoscalingv2.HorizontalPodAutoscaler) plan.AutoscalerSeen {
+	seen := plan.AutoscalerSeen{LagMissing: lagMissing(hpa)}
 	for _, c := range hpa.Status.Conditions {
-		all = append(all, plan.AutoscalerCondition{
+		seen.Conditions = append(seen.Conditions, plan.AutoscalerCondition{
 			Type: string(c.Type), True: c.Status == corev1.ConditionTrue, Reason: c.Reason, Message: c.Message,
 		})
 	}
-	return all
+	return seen
+}
+
+// lagMissing says whether the autoscaler got metrics but not the lag. Of each look it writes one entry for each metric of
+// the spec, and of one that it did not get an empty one; none at all, where it did not look for any, and another number,
+// where the spec has changed since.
+func lagMissing(hpa *autoscalingv2.HorizontalPodAutoscaler) bool {
+	wanted := slices.ContainsFunc(hpa.Spec.Metrics, func(m autoscalingv2.MetricSpec) bool { return m.External != nil })
+	told := slices.ContainsFunc(hpa.Status.CurrentMetrics, func(m autoscalingv2.MetricStatus) bool { return m.External != nil })
+	return wanted && !told && len(hpa.Status.CurrentMetrics) == len(hpa.Spec.Metrics)
 }

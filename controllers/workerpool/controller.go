@@ -105,12 +105,13 @@ func (c *Controller) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return apply.Settle(ctrl.Result{}, err)
 	}
 	err = c.carryOut(ctx, &wp, s, action, scaling.Replicas)
-	var autoscaling *plan.Verdict
-	if s.paused(&wp) == nil {
-		var failed error
-		if autoscaling, failed = c.autoscale(ctx, &wp); failed != nil {
-			return ctrl.Result{}, errors.Join(err, failed)
-		}
+	look := c.autoscale
+	if s.paused(&wp) != nil {
+		look = c.watchAutoscaler
+	}
+	autoscaling, failed := look(ctx, &wp)
+	if failed != nil {
+		return ctrl.Result{}, errors.Join(err, failed)
 	}
 	// Until somebody changes something, which may be nothing that is watched.
 	stuck, err := apply.Verdict(err, "WorkerPool", plan.Refused)

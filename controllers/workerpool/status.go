@@ -18,6 +18,7 @@ func (c *Controller) writeStatus(ctx context.Context, wp *v1alpha1.WorkerPool, s
 	status := &wp.Status
 	status.ObservedGeneration = wp.Generation
 	status.Selector = desired.PoolPods(wp.Spec.HomeserverRef.Name, wp.Name).String()
+	status.ObservedReplicas = replicas(wp)
 	status.Replicas, status.ReadyReplicas, status.UpdatedReplicas = 0, 0, 0
 	if s.deployment != nil {
 		status.Replicas = s.deployment.Status.Replicas

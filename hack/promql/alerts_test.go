@@ -37,6 +37,11 @@ func expressions(t *testing.T) map[string]string {
 	return all
 }
 
+// autoscaling is the series of a pool's condition with the reason.
+func autoscaling(pool, reason, values string) string {
+	return fmt.Sprintf(`myelin_resource_condition{kind="WorkerPool", namespace="n", name=%q, condition="Autoscaling", reason=%q} %s`, pool, reason, values)
+}
+
 // Each alert stands, an hour after the beginning, over what it is about, and not over what looks like it. Samples are 30 s
 // apart; the result is the alert's series with its value, or nothing.
 func TestAlertsStandOverWhatTheyAreAbout(t *testing.T) {
@@ -84,7 +89,13 @@ func TestAlertsStandOverWhatTheyAreAbout(t *testing.T) {
 		"one does not hear it": {"MyelinHorizonNotHeard", []string{
 			`myelin_horizon_heard_timestamp_seconds{` + podA + `} 3000x120`, `myelin_horizon_heard_timestamp_seconds{` + podB + `} 3599x120`,
 		}, `{` + podA + `} 600`},
-		"sync lags":       {"MyelinSyncLags", []string{`myelin_sync_lag_seconds{` + podA + `} 7x120`}, `{` + podA + `} 7`},
+		"sync lags": {"MyelinSyncLags", []string{`myelin_sync_lag_seconds{` + podA + `} 7x120`}, `{` + podA + `} 7`},
+		"nobody knows by how much sync lags": {"MyelinSyncLags", []string{
+			`myelin_sync_lag_seconds{` + podA + `} ` + strings.Repeat("NaN ", 121), `myelin_sync_lag_seconds{` + podB + `} 0x120`,
+		}, ``},
+		"one sync worker lags, and of another nobody knows": {"MyelinSyncLags", []string{
+			`myelin_sync_lag_seconds{` + podA + `} ` + strings.Repeat("NaN ", 121), `myelin_sync_lag_seconds{` + podB + `} 7x120`,
+		}, `{` + podB + `} 7`},
 		"blocks fail":     {"MyelinBlocksFail", []string{`myelin_persister_failed_blocks_total{` + podA + `, kind="unknown"} 0+30x120`}, `{` + of + `, kind="unknown"} 1`},
 		"shards move":     {"MyelinBlocksFail", []string{`myelin_persister_failed_blocks_total{` + podA + `, kind="lost"} 0+30x120`}, ``},
 		"takeovers":       {"MyelinTakeovers", []string{`myelin_lease_takeovers_total{` + podA + `, evidence="expired"} 0+1x120`}, `{` + of + `} 30`},
@@ -110,6 +121,13 @@ func TestAlertsStandOverWhatTheyAreAbout(t *testing.T) {
 		"stalled": {"MyelinStalled", []string{
 			`myelin_resource_condition{kind="WorkerPool", namespace="n", name="p", condition="Stalled", reason="NameTaken"} 1x120`,
 		}, `{kind="WorkerPool", namespace="n", name="p", reason="NameTaken"} 1`},
+		"a pool does not follow its load": {"MyelinNotAutoscaled", []string{
+			autoscaling(`a`, `LagUnknown`, `0x120`), autoscaling(`b`, `AutoscalingActive`, `1x120`), autoscaling(`c`, `ScaledToZero`, `0x120`),
+			autoscaling(`d`, `LagUnknown`, `0x60 stale`), autoscaling(`d`, `AutoscalingLimited`, `_x60 1x60`),
+			autoscaling(`e`, `MetricsUnavailable`, `0x120`), `myelin_resource_condition{kind="WorkerPool", namespace="n", name="e", condition="Paused", reason="Paused"} 1x120`,
+		}, `{kind="WorkerPool", namespace="n", name="a"} 0`},
+		"nobody looks at autoscalers": {"MyelinNotAutoscaled", []string{autoscaling(`a`, `AutoscalerUnanswered`, `-1x120`)},
+			`{kind="WorkerPool", namespace="n", name="a"} -1`},
 		"no operator": {"MyelinOperatorSilent", []string{`myelin_lease_shards_held{` + podA + `} 64x120`}, `{} 1`},
 		"an operator": {"MyelinOperatorSilent", []string{
 			`myelin_lease_shards_held{` + podA + `} 64x120`,

@@ -26,7 +26,7 @@ type Client struct {
 }
 
 // NewClient makes a client for base, such as http://demo-internal:8090. A nil h means one with a limit of 30 s a
-// request, which a move needs.
+// request, which a move needs. Redirects are not followed: the API has none, so whatever answers with one is not it.
 func NewClient(base, credential string, h *http.Client) *Client {
 	if h == nil {
 		h = &http.Client{Timeout: 30 * time.Second}
@@ -37,6 +37,7 @@ func NewClient(base, credential string, h *http.Client) *Client {
 	}
 	patient := *h
 	patient.Transport = signer.Transport(transport)
+	patient.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return &Client{strings.TrimSuffix(base, "/"), signer, &patient}
 }
 
@@ -113,7 +114,9 @@ func (c *Client) do(ctx context.Context, method, path string, in, out any) error
 		refusal := struct {
 			Error string `json:"error"`
 		}{}
-		if json.Unmarshal(text, &refusal) != nil || refusal.Error == "" {
+		if to := resp.Header.Get("Location"); to != "" {
+			refusal.Error = fmt.Sprintf("what answers is no worker: it redirects to %.200q", to)
+		} else if json.Unmarshal(text, &refusal) != nil || refusal.Error == "" {
 			refusal.Error = strings.TrimSpace(string(text[:min(len(text), 200)]))
 		}
 		return fail(&Error{resp.StatusCode, refusal.Error})

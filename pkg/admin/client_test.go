@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -73,4 +74,26 @@ func TestClient(t *testing.T) {
 	_, err = admin.NewClient(server.URL, "another credential of 32 bytes ..", nil).Status(t.Context())
 	require.ErrorAs(t, err, &refusal)
 	require.Equal(t, http.StatusUnauthorized, refusal.HTTPStatus)
+}
+
+// What stands behind a homeserver's Service may be anything, and who asks may reach more than it.
+func TestARedirectIsNotFollowed(t *testing.T) {
+	t.Parallel()
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		t.Errorf("%s %s was asked for", r.Method, r.URL)
+	}))
+	t.Cleanup(elsewhere.Close)
+	for _, status := range []int{http.StatusFound, http.StatusTemporaryRedirect} {
+		server := httptest.NewServer(http.RedirectHandler(elsewhere.URL+"/admin", status))
+		t.Cleanup(server.Close)
+		for _, h := range []*http.Client{nil, {Timeout: time.Minute}} {
+			c := admin.NewClient(server.URL, credential, h)
+			_, err := c.Status(t.Context())
+			var refusal *admin.Error
+			require.ErrorAs(t, err, &refusal)
+			require.Equal(t, status, refusal.HTTPStatus)
+			require.ErrorContains(t, err, "redirects to \""+elsewhere.URL+"/admin\"")
+			require.ErrorAs(t, c.Drain(t.Context(), 1), &refusal)
+		}
+	}
 }

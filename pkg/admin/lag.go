@@ -1,15 +1,17 @@
 package admin
 
 import (
+	"slices"
 	"time"
 
 	"github.com/myelin-hs/myelin/pkg/lag"
 )
 
 // LagPool returns what the status tells of the workers of a WorkerPool that has the roles and is to have so many replicas,
-// for lag.Pool.Signal.
+// for lag.Pool.Signal. Shards are the homeserver's: one that moves does so for each of its pools.
 func (s Status) LagPool(pool string, roles []string, wanted int) lag.Pool {
-	p := lag.Pool{Wanted: wanted, Roles: roles}
+	moves := func(s Shard) bool { return s.Owner == 0 || !s.Claimed || s.Target != 0 }
+	p := lag.Pool{Wanted: wanted, Roles: roles, Moving: slices.ContainsFunc(s.Shards, moves)}
 	for _, w := range s.Workers {
 		if w.Pool != pool || w.State == StateDead {
 			continue

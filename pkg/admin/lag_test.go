@@ -28,6 +28,20 @@ func TestALagPoolHasTheWorkersOfThePoolThatAreNotDead(t *testing.T) {
 		{Name: "w-2", Overdue: true},
 	}}, s.LagPool("writers", []string{"persister"}, 3))
 
+	serves := admin.Shard{ID: 1, Owner: 1, Claimed: true}
+	for name, c := range map[string]struct {
+		shard admin.Shard
+		moves bool
+	}{
+		"served":                      {admin.Shard{ID: 2, Owner: 2, Claimed: true}, false},
+		"nobody's":                    {admin.Shard{ID: 2}, true},
+		"given, and not yet served":   {admin.Shard{ID: 2, Owner: 2}, true},
+		"served, and to be another's": {admin.Shard{ID: 2, Owner: 1, Claimed: true, Target: 2}, true},
+	} {
+		s.Shards = []admin.Shard{serves, c.shard}
+		require.Equal(t, c.moves, s.LagPool("writers", nil, 3).Moving, name)
+	}
+
 	_, err := s.LagPool("nobody", []string{"sync"}, 1).Signal(time.Second)
 	require.ErrorIs(t, err, lag.ErrUnknown, "a build that does not know the pool, or does not tell, makes it unknown")
 }

@@ -21,7 +21,12 @@
 // autoscaler would multiply by the ready pods that it counts, which may be fewer or more than those that take part; so the
 // number that is multiplied by, and the holds below, are here, where the workers are known.
 //
-// The total is of milliseconds, so a total that is to mean "stay" is exactly target times replicas, without rounding.
+// First, though, it compares: what is within its tolerance, a tenth unless told otherwise, of the target times the size that
+// the pool's scale has as its status, is that size, and not what the division gives. So "stay" is a total of exactly the
+// target times the replicas that are wanted, and the size there has to be those, too (a WorkerPool's
+// status.observedReplicas). Were it the pods that there are, one more while an image is rolled out or a worker leaves, then
+// from nine workers on "stay" would be one worker more, at each look; and with one that is not made yet, from eleven on one
+// fewer.
 //
 // # Why an error, and not 0
 //
@@ -36,9 +41,14 @@
 //     [Settle] after a worker joined, and while one leaves, the signal says "stay".
 //   - Workers that are wanted and have not come cannot have helped yet. Until they are there the signal never asks for
 //     more, or a cluster without room would be asked for all that it may give. It may ask for fewer.
+//   - Writes that wait for a shard on its way from one persister to another, or for one that nobody serves, wait at whoever
+//     routes them and are in no reading. Until each shard is served, a pool of persisters never shrinks. It may grow.
 //   - A persister more helps only if there is a shard to give it. One stuck shard (a lock on its rows, a room that cannot be
-//     computed) has an ever growing lag that no number of workers mends. So growth ends at the number of shards that wait
-//     longer than the target. Shards of one lane wait for each other, and count as one: whatever holds one holds its lane.
-//     A worker that is short of processor time, by contrast, is late in all its lanes.
+//     computed) has an ever growing lag that no number of workers mends. So of a persister counts what a second shard
+//     confirms: the age of its oldest work, but no more than the target or its second shard's age, whichever is greater. One
+//     stuck shard thus counts as one at the target, and neither makes a pool grow nor lets it become smaller than that
+//     worker is worth. And growth ends at the number of shards that wait longer than the target, for several may be stuck.
+//     Shards of one lane wait for each other, and count as one: whatever holds one holds its lane. A worker that is short of
+//     processor time, by contrast, is late in all its lanes.
 //   - Readers are not bounded so: what they wait for is not owned by one of them.
 package lag

@@ -24,6 +24,9 @@ type Pool struct {
 	Wanted  int      // replicas that it is to have
 	Roles   []string // what its workers do
 	Workers []Worker // live or leaving
+	// Moving: a shard of the homeserver is on its way, or nobody's. Writes to it wait at whoever routes them, so that no
+	// persister's reading tells of them.
+	Moving bool
 }
 
 // A Worker is one of a Pool.
@@ -71,6 +74,9 @@ func (p Pool) Signal(target time.Duration) (total time.Duration, err error) {
 	if len(p.Workers) < p.Wanted {
 		total = min(total, stay)
 	}
+	if p.Moving && slices.Contains(roles, Persister) {
+		total = max(total, stay)
+	}
 	return total, nil
 }
 
@@ -87,6 +93,9 @@ func (p Pool) of(role string, target time.Duration) (time.Duration, error) {
 		l, known := w.Reading[role]
 		if !known {
 			return 0, Unknown("worker %s tells no lag of its role %s", w.Name, role)
+		}
+		if role == Persister {
+			l.Oldest = l.confirmed(target)
 		}
 		sum += l.Oldest
 		for _, s := range l.Shards {

@@ -58,9 +58,13 @@ func TestTheSignalOfAPool(t *testing.T) {
 			persisters(2, persister(target, target, target), persister()), target},
 		"a persister late in all its lanes asks for no more than it has lanes that are late": {
 			persisters(1, overloaded), 4 * target},
-		"a stuck shard never makes a pool grow": {
-			persisters(3, persister(time.Hour), persister(), persister()), 3 * target},
-		"nor does it with a pool of one": {persisters(1, persister(time.Hour, 3*ms)), target},
+		"a stuck shard makes its worker count as one at the target": {
+			persisters(2, persister(time.Hour), persister()), target},
+		"so it does in a pool of one": {persisters(1, persister(time.Hour, 3*ms)), target},
+		"beside a stuck shard others that are hardly late count as what they are": {
+			persisters(2, persister(time.Hour, 501*ms), persister(501*ms, 501*ms)), 1002 * ms},
+		"and a worker that is late in all its lanes still makes the pool grow": {
+			persisters(2, persister(time.Hour, 2*time.Second, 2*time.Second), persister(2*time.Second, 2*time.Second, 2*time.Second)), 6 * target},
 		"two stuck shards ask for two workers, not for more": {
 			persisters(1, persister(time.Hour, time.Hour)), 2 * target},
 		"shards that wait, but not for longer than the target, do not count": {
@@ -77,8 +81,13 @@ func TestTheSignalOfAPool(t *testing.T) {
 		"while a worker is missing the pool does not grow further": {persisters(3, overloaded, overloaded), 3 * target},
 		"nor do readers":    {readers(3, reader(time.Minute)), 3 * target},
 		"but it may shrink": {persisters(4, persister(target), persister()), 2 * target},
-		"more workers than are wanted are no reason to keep them":       {persisters(1, persister(), persister()), 0},
-		"more workers than are wanted count in the mean":                {readers(1, reader(target), reader(3*target)), 2 * target},
+		"more workers than are wanted are no reason to keep them":  {persisters(1, persister(), persister()), 0},
+		"more workers than are wanted count in the mean":           {readers(1, reader(target), reader(3*target)), 2 * target},
+		"while a shard moves a pool of persisters does not shrink": {moving(persisters(3, persister(), persister(), persister())), 3 * target},
+		"but may grow":                                                  {moving(persisters(1, overloaded)), 4 * target},
+		"though not while a worker is missing":                          {moving(persisters(3, overloaded, overloaded)), 3 * target},
+		"readers have nothing to do with it":                            {moving(readers(3, reader(0), reader(0), reader(0))), 0},
+		"readers in a pool of persisters have":                          {moving(with(readers(1, both(0, 0)), lag.Persister)), target},
 		"a role that has no lag says nothing in a pool with one":        {with(persisters(1, persister(target)), "gateway", "client"), target},
 		"a worker that is a role more than its pool's is asked for its": {readers(1, both(time.Hour, 2*target)), 2 * target},
 		"of several roles the greatest counts, here sync":               {with(persisters(1, both(target, 3*target)), lag.Sync), 3 * target},
@@ -92,6 +101,37 @@ func TestTheSignalOfAPool(t *testing.T) {
 			require.Equal(t, c.want, total)
 		})
 	}
+}
+
+// Whatever the others do, as long as they keep the target, one shard that waits for ever is like one that waits for as long as
+// is allowed.
+func TestOneStuckShardNeitherGrowsNorShrinksAPool(t *testing.T) {
+	t.Parallel()
+	for n := range 300 {
+		for _, others := range []time.Duration{0, 100 * ms, target - 1, target} {
+			pool := func(oldest time.Duration) lag.Pool {
+				workers := []lag.Worker{persister(others, oldest, others, others)}
+				for range n {
+					workers = append(workers, persister(others, others, others, others))
+				}
+				return persisters(n+1, workers...)
+			}
+			stuck, err := pool(time.Hour).Signal(target)
+			require.NoError(t, err)
+			allowed, err := pool(target).Signal(target)
+			require.NoError(t, err)
+			require.Equal(t, allowed, stuck)
+			require.LessOrEqual(t, stuck, target*time.Duration(n+1))
+			if others == target {
+				require.Equal(t, target*time.Duration(n+1), stuck)
+			}
+		}
+	}
+}
+
+func moving(p lag.Pool) lag.Pool {
+	p.Moving = true
+	return p
 }
 
 func with(p lag.Pool, roles ...string) lag.Pool {

@@ -44,6 +44,16 @@ func Sharded(ages []time.Duration) Lag {
 	return Lag{Oldest: ages[0], Shards: ages[:min(len(ages), MaxShards)]}
 }
 
+// confirmed is the lag as far as another shard waits for as long, or the target allows it: what is beyond both is the
+// trouble of one shard.
+func (l Lag) confirmed(target time.Duration) time.Duration {
+	second := target
+	if len(l.Shards) > 1 {
+		second = max(target, l.Shards[1])
+	}
+	return min(l.Oldest, second)
+}
+
 // Oldest returns the greatest lag of all roles; false if nothing is known.
 func (r Reading) Oldest() (time.Duration, bool) {
 	var oldest time.Duration

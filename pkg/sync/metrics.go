@@ -36,6 +36,6 @@ var (
 		Name: "myelin_sync_loads_total", Help: "Models read from Postgres, by kind: room, left_room, older or user.",
 	}, []string{"kind"})
 	metricLag = metrics.NewGauge(prometheus.GaugeOpts{
-		Name: "myelin_sync_lag_seconds", Help: "Age of the oldest position at or below P that a request waits for and that is not processed.",
+		Name: "myelin_sync_lag_seconds", Help: "Age of the oldest position at or below P that a request waits for and that is not processed; NaN while P is not known well enough to say.",
 	})
 )

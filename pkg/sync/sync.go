@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"math"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -49,6 +50,8 @@ type Sync struct {
 	polls  *polls
 	recent *recent
 	lag    *lag.Meter
+	// tellLag sets the metric.
+	tellLag func(seconds float64)
 
 	connected atomic.Bool  // the bus brings bodies
 	applied   atomic.Int64 // the P that the models have noted
@@ -77,7 +80,7 @@ func New(cfg Config) *Sync {
 		cfg.MaxRoomBytes = 256 << 20
 	}
 	s := &Sync{
-		cfg: cfg, polls: newPolls(), recent: &recent{max: maxRecent}, lag: &lag.Meter{},
+		cfg: cfg, polls: newPolls(), recent: &recent{max: maxRecent}, lag: &lag.Meter{}, tellLag: metricLag.Set,
 		want: newInterest(), moved: make(chan struct{}), draining: make(chan struct{}),
 	}
 	s.applied.Store(-1)
@@ -118,6 +121,7 @@ func (s *Sync) Run(ctx context.Context) error {
 	}()
 	ticker := time.NewTicker(time.Second)
 	defer ticker.Stop()
+	s.tellLag(s.lagSeconds())
 	expire := time.Now()
 	for {
 		select {
@@ -130,7 +134,7 @@ func (s *Sync) Run(ctx context.Context) error {
 			}
 			return err
 		case <-ticker.C:
-			metricLag.Set(s.lag.Oldest().Seconds())
+			s.tellLag(s.lagSeconds())
 			if time.Since(expire) >= min(time.Minute, s.cfg.IdleUser) {
 				expire = time.Now()
 				s.users.expire(s.cfg.IdleUser)
@@ -149,6 +153,15 @@ func (s *Sync) Lag() (time.Duration, error) {
 		return 0, errors.New("the horizon was not heard of within a second")
 	}
 	return s.lag.Oldest(), nil
+}
+
+// lagSeconds is the lag as a metric: not a number while it is not known, for a 0 says that nothing waits.
+func (s *Sync) lagSeconds() float64 {
+	oldest, err := s.Lag()
+	if err != nil {
+		return math.NaN()
+	}
+	return oldest.Seconds()
 }
 
 // at returns the P that was applied, and a channel that is closed when it moves.

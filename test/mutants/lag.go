@@ -33,9 +33,27 @@ var lagRules = []mutant{
 		pkg: "./pkg/lag", test: "TestTheSignalOfAPool",
 	},
 	{
-		name: "a stuck shard makes a pool grow",
+		name: "a pool of persisters shrinks while a shard moves",
 		file: "pkg/lag/pool.go",
-		old:  "if role == Persister {", new: "if false {",
+		old:  "if p.Moving && ", new: "if false && ",
+		pkg: "./pkg/lag", test: "TestTheSignalOfAPool",
+	},
+	{
+		name: "a shard that nobody serves is none that moves",
+		file: "pkg/admin/lag.go",
+		old:  "s.Owner == 0 || !s.Claimed ||", new: "",
+		pkg: "./pkg/admin", test: "TestALagPoolHasTheWorkersOfThePoolThatAreNotDead",
+	},
+	{
+		name: "several stuck shards make a pool grow without bound",
+		file: "pkg/lag/pool.go",
+		old:  "if role == Persister {\n\t\ttotal", new: "if false {\n\t\ttotal",
+		pkg: "./pkg/lag", test: "TestTheSignalOfAPool",
+	},
+	{
+		name: "a stuck shard's age counts in the mean",
+		file: "pkg/lag/pool.go",
+		old:  "l.Oldest = l.confirmed(target)", new: "_ = l.confirmed(target)",
 		pkg: "./pkg/lag", test: "TestTheSignalOfAPool",
 	},
 	{

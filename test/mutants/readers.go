@@ -15,6 +15,12 @@ var readers = []mutant{
 		pkg: "./pkg/sync", test: "TestAUserShardThatIsFarBehindStartsOver",
 	},
 	{
+		name: "the metric of a lag that is not known is 0",
+		file: "pkg/sync/sync.go",
+		old:  "return math.NaN()", new: "return math.Trunc(0)",
+		pkg: "./pkg/sync", test: "TestAWorkerThatDoesNotHearTheHorizonTellsNoLag",
+	},
+	{
 		name: "a foreign token is waited for",
 		file: "pkg/sync/serve.go",
 		old:  "return token.Block() > last, nil", new: "return token.Block() < 0, nil",
