@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -49,6 +50,8 @@ var errFormer = errors.New("the server has an older generation of the database t
 type Announcer struct {
 	cfg   AnnouncerConfig
 	pokes chan struct{}
+	// serving is set from before a term's first round until after its last.
+	serving atomic.Bool
 
 	// What it asks of the database, as functions, so that it keeps its times in tests without one.
 	termLeft func(context.Context) (time.Duration, error)
@@ -78,12 +81,14 @@ func NewAnnouncer(cfg AnnouncerConfig) *Announcer {
 	return a
 }
 
-// Poke says that a block was committed. It never blocks. Persisters in other workers poke over the bus.
-func (a *Announcer) Poke() {
+// Poke says that a block was committed. It never blocks. It reports whether this worker announces: then nobody else has to
+// be told, for the first round of whoever takes over from it covers the block.
+func (a *Announcer) Poke() bool {
 	select {
 	case a.pokes <- struct{}{}:
 	default:
 	}
+	return a.serving.Load()
 }
 
 // Run announces until ctx ends.
@@ -164,13 +169,15 @@ func parting(ctx context.Context) (context.Context, context.CancelFunc) {
 // serve runs rounds until the term is lost, an error, or ctx ends; then everything it started has ended too.
 func (a *Announcer) serve(ctx context.Context, c session) error {
 	ctx, cancel := context.WithCancel(ctx)
-	sub := a.cfg.Bus.Subscribe(bus.Handler{Poke: a.Poke})
+	sub := a.cfg.Bus.Subscribe(bus.Handler{Poke: func() { a.Poke() }})
 	out := newOutbox(a.cfg.Bus.PublishHorizon)
 	var started sync.WaitGroup
 	started.Go(func() { _ = sub.Run(ctx) })
 	started.Go(func() { out.run(ctx) })
 	started.Go(func() { a.pruneRegularly(ctx) })
+	a.serving.Store(true)
 	defer func() {
+		a.serving.Store(false)
 		cancel()
 		started.Wait()
 	}()
