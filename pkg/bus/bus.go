@@ -1,5 +1,5 @@
 // Package bus carries wake-ups and copies between workers over Redis pub/sub: the horizon with the index of the blocks
-// below it, bodies per room and per user shard, and pokes for the announcer. Never truth: a message may be lost, and a
+// below it, the same a few times a second for those who do not wait for it, bodies per room and per user shard, and pokes for the announcer. Never truth: a message may be lost, and a
 // reader notices by the index and reads Postgres. Messages are versioned; one of an unknown version is dropped, which
 // readers notice the same way.
 //
@@ -62,6 +62,11 @@ func (b *Bus) PublishHorizon(ctx context.Context, h Horizon) error {
 	return b.publish(ctx, "horizon", h.encode())
 }
 
+// PublishDigest says the same as PublishHorizon said since the last digest, in one message.
+func (b *Bus) PublishDigest(ctx context.Context, h Horizon) error {
+	return b.publish(ctx, "digest", h.encode())
+}
+
 // PublishRoom sends a committed block's events of one room to the workers that serve the room.
 func (b *Bus) PublishRoom(ctx context.Context, r RoomBlock) error {
 	return b.publish(ctx, "room:"+r.RoomID, r.encode())
@@ -85,9 +90,10 @@ func (b *Bus) publish(ctx context.Context, channel string, payload []byte) error
 }
 
 // Handler says what to do with messages. Its functions are called one at a time, in order of arrival, and must not
-// block. A nil function means no interest; Horizon and Poke are subscribed to exactly when set.
+// block. A nil function means no interest; Horizon, Digest and Poke are subscribed to exactly when set.
 type Handler struct {
 	Horizon func(Horizon)
+	Digest  func(Horizon)
 	Poke    func()
 	Room    func(RoomBlock)
 	User    func(UserBlock)
@@ -133,6 +139,9 @@ func (s *Subscriber) Run(ctx context.Context) error {
 	if s.handler.Horizon != nil {
 		s.stream.add(ctx, s.channels("horizon", []string{""}))
 	}
+	if s.handler.Digest != nil {
+		s.stream.add(ctx, s.channels("digest", []string{""}))
+	}
 	if s.handler.Poke != nil {
 		s.stream.add(ctx, s.channels("poke", []string{""}))
 	}
@@ -144,6 +153,10 @@ func (s *Subscriber) deliver(channel string, payload []byte) {
 	case name == "horizon":
 		if h, ok := decodeHorizon(payload); ok {
 			s.handler.Horizon(h)
+		}
+	case name == "digest":
+		if h, ok := decodeHorizon(payload); ok {
+			s.handler.Digest(h)
 		}
 	case name == "poke":
 		s.handler.Poke()

@@ -170,10 +170,11 @@ func parting(ctx context.Context) (context.Context, context.CancelFunc) {
 func (a *Announcer) serve(ctx context.Context, c session) error {
 	ctx, cancel := context.WithCancel(ctx)
 	sub := a.cfg.Bus.Subscribe(bus.Handler{Poke: func() { a.Poke() }})
-	out := newOutbox(a.cfg.Bus.PublishHorizon)
+	out, slow := newOutbox(a.cfg.Bus.PublishHorizon), newOutbox(a.cfg.Bus.PublishDigest)
 	var started sync.WaitGroup
 	started.Go(func() { _ = sub.Run(ctx) })
 	started.Go(func() { out.run(ctx) })
+	started.Go(func() { slow.run(ctx) })
 	started.Go(func() { a.pruneRegularly(ctx) })
 	a.serving.Store(true)
 	defer func() {
@@ -185,6 +186,7 @@ func (a *Announcer) serve(ctx context.Context, c session) error {
 	renewed := time.Now()
 	var standing hold
 	var rounds pace
+	var told digest
 	for {
 		now := time.Now()
 		rounds.begin(now)
@@ -196,12 +198,15 @@ func (a *Announcer) serve(ctx context.Context, c session) error {
 		if s.tells() {
 			out.put(s.Horizon)
 		}
+		if h, due := told.add(now, s); due {
+			slow.put(h)
+		}
 		if standing.stuck(now, s) {
 			if err := a.end(ctx, c); err != nil {
 				return err
 			}
 		}
-		if !a.rest(ctx, rounds, s, c) {
+		if !a.rest(ctx, rounds, s, c, told) {
 			return ctx.Err()
 		}
 	}
@@ -251,13 +256,16 @@ func (a *Announcer) end(ctx context.Context, c session) error {
 }
 
 // rest waits for the next round's time; false if ctx ended.
-func (a *Announcer) rest(ctx context.Context, rounds pace, s step, c session) bool {
+func (a *Announcer) rest(ctx context.Context, rounds pace, s step, c session, told digest) bool {
 	if s.more {
 		return ctx.Err() == nil
 	}
 	spacing := idleSpacing
 	if s.held {
 		spacing = heldSpacing
+	}
+	if left := told.left(time.Now()); left > 0 { // else a P that is held back keeps it waiting
+		spacing = min(spacing, left)
 	}
 	if left, ok := c.rowLeft(time.Now()); ok {
 		spacing = min(spacing, left)
