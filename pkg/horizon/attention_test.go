@@ -7,6 +7,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/myelin-hs/myelin/pkg/bus"
+	"github.com/myelin-hs/myelin/pkg/position"
+	"github.com/myelin-hs/myelin/pkg/postgres"
+	"github.com/myelin-hs/myelin/pkg/postgres/pgtest"
 )
 
 // between is what the bus says of the blocks in (from, to]; from 0: since the P that followers in a bubble begin at.
@@ -123,4 +126,35 @@ func TestAnAttendedFollowerIsPromptWithoutTheBusToo(t *testing.T) {
 		v.pass(time.Second)
 		require.False(t, v.follow.Prompt(), "P is not fresh")
 	})
+}
+
+// Blocks are committed, and told, all the while.
+func TestNoBlockIsMissedWhereSomebodyBeginsToAttend(t *testing.T) {
+	t.Parallel()
+	uri := pgtest.New(t)
+	conn, b := connect(t, uri), bus.Local()
+	before := commitBlock(t, conn)
+	a := NewAnnouncer(AnnouncerConfig{Source: postgres.At(uri), Pool: openPool(t, uri), Bus: b, WorkerID: 1})
+	start(t, a.Run)
+	f := NewFollower(openPool(t, uri), b)
+	advances := make(chan Advance, 1000)
+	f.OnAdvance(func(a Advance) { advances <- a })
+	start(t, f.Run)
+	require.NoError(t, f.Wait(t.Context(), position.BlockEnd(before)))
+	require.True(t, receive(t, advances).Reset)
+	for len(advances) > 0 {
+		<-advances
+	}
+	from, want, last := int64(f.P()), []int64{}, before
+	for i := range 300 {
+		if i == 100 {
+			defer f.Attend()()
+		}
+		last = commitBlock(t, conn, "!a:x")
+		want = append(want, last)
+		a.Poke()
+	}
+	require.Equal(t, want, reach(t, advances, from, end(last)))
+	f.AwaitPrompt(t.Context())
+	require.Eventually(t, f.Prompt, patience, minSpacing)
 }
