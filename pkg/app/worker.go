@@ -257,8 +257,8 @@ func (w *worker) routing(ctx context.Context) error {
 
 // poke wakes whichever announcer leads.
 func (w *worker) poke(ctx context.Context) {
-	if w.announcer != nil {
-		w.announcer.Poke()
+	if w.announcer != nil && w.announcer.Poke() {
+		return
 	}
 	if err := w.bus.PublishPoke(ctx); err != nil {
 		w.log.Info("poke the announcer", "error", err)

@@ -1,7 +1,7 @@
 // Package bus carries wake-ups and copies between workers over Redis pub/sub: the horizon with the index of the blocks
-// below it, bodies per room and per user shard, and pokes for the announcer. Never truth: a message may be lost, and a
-// reader notices by the index and reads Postgres. Messages are versioned; one of an unknown version is dropped, which
-// readers notice the same way.
+// below it, the same a few times a second for those who do not wait for it, bodies per room and per user shard, and pokes
+// for the announcer. Never truth: a message may be lost, and a reader notices by the index and reads Postgres. Messages are
+// versioned; one of an unknown version is dropped, which readers notice the same way.
 //
 // A bus without Redis (Local) carries the same within one process.
 package bus
@@ -68,16 +68,24 @@ func (b *Bus) PublishHorizon(ctx context.Context, h Horizon) error {
 	return b.publish(ctx, []message{{b.prefix + "horizon", h.encode()}})
 }
 
+// PublishDigest says the same as PublishHorizon said since the last digest, in one message.
+func (b *Bus) PublishDigest(ctx context.Context, h Horizon) error {
+	return b.publish(ctx, []message{{b.prefix + "digest", h.encode()}})
+}
+
 // PublishBlock sends what a committed block holds: its events to the workers that serve the rooms, what it addresses to users
-// to those that serve their shards, and then a poke to the announcer, which finds the bodies there. It takes one round trip,
-// however many rooms there are, or two in a cluster.
-func (b *Bus) PublishBlock(ctx context.Context, rooms []RoomBlock, users []UserBlock) error {
+// to those that serve their shards, and then, unless the announcer knows, a poke to it, which finds the bodies there. It
+// takes one round trip, however many rooms there are, or two in a cluster.
+func (b *Bus) PublishBlock(ctx context.Context, rooms []RoomBlock, users []UserBlock, poke bool) error {
 	bodies := make([]message, 0, len(rooms)+len(users))
 	for _, r := range rooms {
 		bodies = append(bodies, message{b.prefix + "room:" + r.RoomID, r.encode()})
 	}
 	for _, u := range users {
 		bodies = append(bodies, message{b.prefix + "user:" + strconv.Itoa(u.UserShard), u.encode()})
+	}
+	if !poke {
+		return b.publish(ctx, bodies)
 	}
 	return b.publish(ctx, bodies, []message{b.poke()})
 }
@@ -94,9 +102,10 @@ func (b *Bus) publish(ctx context.Context, batches ...[]message) error {
 }
 
 // Handler says what to do with messages. Its functions are called one at a time, in order of arrival, and must not
-// block. A nil function means no interest; Horizon and Poke are subscribed to exactly when set.
+// block. A nil function means no interest; Horizon, Digest and Poke are subscribed to exactly when set.
 type Handler struct {
 	Horizon func(Horizon)
+	Digest  func(Horizon)
 	Poke    func()
 	Room    func(RoomBlock)
 	User    func(UserBlock)
@@ -142,6 +151,9 @@ func (s *Subscriber) Run(ctx context.Context) error {
 	if s.handler.Horizon != nil {
 		s.stream.add(ctx, s.channels("horizon", []string{""}))
 	}
+	if s.handler.Digest != nil {
+		s.stream.add(ctx, s.channels("digest", []string{""}))
+	}
 	if s.handler.Poke != nil {
 		s.stream.add(ctx, s.channels("poke", []string{""}))
 	}
@@ -153,6 +165,10 @@ func (s *Subscriber) deliver(channel string, payload []byte) {
 	case name == "horizon":
 		if h, ok := decodeHorizon(payload); ok {
 			s.handler.Horizon(h)
+		}
+	case name == "digest":
+		if h, ok := decodeHorizon(payload); ok {
+			s.handler.Digest(h)
 		}
 	case name == "poke":
 		s.handler.Poke()

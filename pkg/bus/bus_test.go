@@ -96,7 +96,7 @@ func TestMessagesArriveAsTheyWereSent(t *testing.T) {
 		}}
 		user := bus.UserBlock{Block: 7, UserShard: 7, Items: []bus.UserItem{{UserID: "@a:x", RoomID: "!a:x", Membership: "join", Position: 7 << 10, EventID: "$1"}}}
 		require.NoError(t, b.PublishHorizon(t.Context(), h))
-		require.NoError(t, b.PublishBlock(t.Context(), []bus.RoomBlock{{Block: 1, RoomID: "!not-mine:x"}, room}, []bus.UserBlock{{Block: 1, UserShard: 8}, user}))
+		require.NoError(t, b.PublishBlock(t.Context(), []bus.RoomBlock{{Block: 1, RoomID: "!not-mine:x"}, room}, []bus.UserBlock{{Block: 1, UserShard: 8}, user}, true))
 		require.Equal(t, h, receive(t, horizons))
 		require.Equal(t, room, receive(t, rooms))
 		require.Equal(t, user, receive(t, users))
@@ -114,7 +114,7 @@ func TestInterestChangesWhileRunning(t *testing.T) {
 		s.AddRooms(t.Context(), "!a:x", "!b:x")
 		s.RemoveRooms(t.Context(), "!a:x")
 		require.Eventually(t, func() bool {
-			require.NoError(t, b.PublishBlock(t.Context(), []bus.RoomBlock{{RoomID: "!a:x"}, {RoomID: "!b:x"}}, nil))
+			require.NoError(t, b.PublishBlock(t.Context(), []bus.RoomBlock{{RoomID: "!a:x"}, {RoomID: "!b:x"}}, nil, true))
 			return len(rooms) > 0
 		}, time.Minute, 5*time.Millisecond)
 		require.Equal(t, "!b:x", receive(t, rooms).RoomID)

@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"encoding/hex"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -16,6 +17,19 @@ func TestAnotherVersionIsDropped(t *testing.T) {
 	require.False(t, ok)
 	_, ok = decodeRoomBlock(nil)
 	require.False(t, ok)
+}
+
+// Builds that follow each other work side by side: one understands what the other says, or a new channel is needed.
+func TestTheIndexIsWhatTheBuildBeforeSays(t *testing.T) {
+	t.Parallel()
+	h := Horizon{Generation: 1, Prev: 5<<10 | 1023, P: 8<<10 | 1023, Blocks: []BlockIndex{
+		{Block: 7, Rooms: []uint64{0x0807060504030201}, UserShards: []uint16{3}}, {Block: 8, Revoked: [][]byte{{9}}},
+	}}
+	const said = "0102fe5ffe8f0104" + "0402" + "0102030405060708" + "020600" + "02000002" + "0209"
+	require.Equal(t, said, hex.EncodeToString(h.encode()))
+	heard, ok := decodeHorizon(h.encode())
+	require.True(t, ok)
+	require.Equal(t, h, heard)
 }
 
 func FuzzDecode(f *testing.F) {

@@ -34,7 +34,7 @@ func outlives(t *testing.T, o bus.Options, lose func()) {
 		await(t, from, ready)
 		for _, room := range all {
 			require.Eventually(t, func() bool {
-				_ = from.PublishBlock(t.Context(), []bus.RoomBlock{{RoomID: room}}, nil)
+				_ = from.PublishBlock(t.Context(), []bus.RoomBlock{{RoomID: room}}, nil, true)
 				for {
 					select {
 					case r := <-rooms:

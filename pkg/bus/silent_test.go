@@ -20,6 +20,7 @@ type network struct {
 	listener net.Listener
 	server   string
 	silence  atomic.Pointer[atomic.Bool] // of the connections made until now
+	received atomic.Int64                // bytes from the server
 	copying  sync.WaitGroup
 }
 
@@ -56,11 +57,11 @@ func (n *network) connect(ctx context.Context, client net.Conn) {
 	}
 	defer server.Close()
 	defer context.AfterFunc(ctx, func() { _, _ = client.Close(), server.Close() })()
-	n.copying.Go(func() { pass(server, client, silent) })
-	pass(client, server, silent)
+	n.copying.Go(func() { pass(server, client, silent, new(atomic.Int64)) })
+	pass(client, server, silent, &n.received)
 }
 
-func pass(to io.Writer, from io.Reader, silent *atomic.Bool) {
+func pass(to io.Writer, from io.Reader, silent *atomic.Bool, passed *atomic.Int64) {
 	buf := make([]byte, 4096)
 	for {
 		k, err := from.Read(buf)
@@ -68,6 +69,7 @@ func pass(to io.Writer, from io.Reader, silent *atomic.Bool) {
 			return
 		}
 		if !silent.Load() {
+			passed.Add(int64(k))
 			_, _ = to.Write(buf[:k])
 		}
 	}

@@ -29,8 +29,9 @@ type world struct {
 	askError error
 	during   func() // called while the database is asked
 
-	stale    bool
-	listener func(horizon.Advance)
+	stale     bool
+	attending int
+	listener  func(horizon.Advance)
 
 	requests []*route.Request
 	who      internalauth.Identity
@@ -51,7 +52,8 @@ func (w *world) Resolve(_ context.Context, token auth.Secret) (auth.Identity, er
 	return who, nil
 }
 
-func (w *world) Fresh() bool                         { return !w.stale }
+func (w *world) Prompt() bool                        { return !w.stale && w.attending > 0 }
+func (w *world) Attend() (leave func())              { w.attending++; return func() { w.attending-- } }
 func (w *world) OnAdvance(f func(a horizon.Advance)) { w.listener = f }
 
 func (w *world) Forward(ctx context.Context, q *route.Request, rw http.ResponseWriter) error {
@@ -167,6 +169,7 @@ func TestACachedTokenCountsOnlyWhileTheHorizonIsFresh(t *testing.T) {
 	w.stale = true
 	delete(w.tokens, alice) // revoked, and we did not hear of it
 	require.Equal(t, 401, do(h, "GET", whoami, "", bearer...).Code)
+	require.Zero(t, w.attending, "only while a token is looked at")
 }
 
 func TestARevokedTokenIsForgotten(t *testing.T) {

@@ -24,8 +24,10 @@ type Resolver interface {
 
 // A Horizon tells how the stream advances, as *horizon.Follower does.
 type Horizon interface {
-	// Fresh reports whether the horizon was heard within the last second.
-	Fresh() bool
+	// Attend asks that each move is told as soon as it is announced, until leave is called and a while longer.
+	Attend() (leave func())
+	// Prompt reports whether that is so, and the horizon was heard within the last second.
+	Prompt() bool
 	// OnAdvance registers a listener.
 	OnAdvance(func(horizon.Advance))
 }
@@ -77,7 +79,8 @@ func (t *tokens) resolve(ctx context.Context, token auth.Secret) (auth.Identity,
 		return auth.Identity{}, mxerr.MissingToken()
 	}
 	key := string(auth.HashToken(token))
-	if t.horizon.Fresh() {
+	defer t.horizon.Attend()()
+	if t.horizon.Prompt() {
 		if who, ok := t.cache.GetIfPresent(key); ok {
 			return who, nil
 		}

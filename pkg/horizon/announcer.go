@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -49,6 +50,8 @@ var errFormer = errors.New("the server has an older generation of the database t
 type Announcer struct {
 	cfg   AnnouncerConfig
 	pokes chan struct{}
+	// serving is set from before a term's first round until after its last.
+	serving atomic.Bool
 
 	// What it asks of the database, as functions, so that it keeps its times in tests without one.
 	termLeft func(context.Context) (time.Duration, error)
@@ -78,12 +81,14 @@ func NewAnnouncer(cfg AnnouncerConfig) *Announcer {
 	return a
 }
 
-// Poke says that a block was committed. It never blocks. Persisters in other workers poke over the bus.
-func (a *Announcer) Poke() {
+// Poke says that a block was committed. It never blocks. It reports whether this worker announces: then nobody else has to
+// be told, for the first round of whoever takes over from it covers the block.
+func (a *Announcer) Poke() bool {
 	select {
 	case a.pokes <- struct{}{}:
 	default:
 	}
+	return a.serving.Load()
 }
 
 // Run announces until ctx ends.
@@ -164,13 +169,16 @@ func parting(ctx context.Context) (context.Context, context.CancelFunc) {
 // serve runs rounds until the term is lost, an error, or ctx ends; then everything it started has ended too.
 func (a *Announcer) serve(ctx context.Context, c session) error {
 	ctx, cancel := context.WithCancel(ctx)
-	sub := a.cfg.Bus.Subscribe(bus.Handler{Poke: a.Poke})
-	out := newOutbox(a.cfg.Bus.PublishHorizon)
+	sub := a.cfg.Bus.Subscribe(bus.Handler{Poke: func() { a.Poke() }})
+	out, slow := newOutbox(a.cfg.Bus.PublishHorizon), newOutbox(a.cfg.Bus.PublishDigest)
 	var started sync.WaitGroup
 	started.Go(func() { _ = sub.Run(ctx) })
 	started.Go(func() { out.run(ctx) })
+	started.Go(func() { slow.run(ctx) })
 	started.Go(func() { a.pruneRegularly(ctx) })
+	a.serving.Store(true)
 	defer func() {
+		a.serving.Store(false)
 		cancel()
 		started.Wait()
 	}()
@@ -178,6 +186,7 @@ func (a *Announcer) serve(ctx context.Context, c session) error {
 	renewed := time.Now()
 	var standing hold
 	var rounds pace
+	var told digest
 	for {
 		now := time.Now()
 		rounds.begin(now)
@@ -189,12 +198,15 @@ func (a *Announcer) serve(ctx context.Context, c session) error {
 		if s.tells() {
 			out.put(s.Horizon)
 		}
+		if h, due := told.add(now, s); due {
+			slow.put(h)
+		}
 		if standing.stuck(now, s) {
 			if err := a.end(ctx, c); err != nil {
 				return err
 			}
 		}
-		if !a.rest(ctx, rounds, s, c) {
+		if !a.rest(ctx, rounds, s, c, told) {
 			return ctx.Err()
 		}
 	}
@@ -244,13 +256,16 @@ func (a *Announcer) end(ctx context.Context, c session) error {
 }
 
 // rest waits for the next round's time; false if ctx ended.
-func (a *Announcer) rest(ctx context.Context, rounds pace, s step, c session) bool {
+func (a *Announcer) rest(ctx context.Context, rounds pace, s step, c session, told digest) bool {
 	if s.more {
 		return ctx.Err() == nil
 	}
 	spacing := idleSpacing
 	if s.held {
 		spacing = heldSpacing
+	}
+	if left := told.left(time.Now()); left > 0 { // else a P that is held back keeps it waiting
+		spacing = min(spacing, left)
 	}
 	if left, ok := c.rowLeft(time.Now()); ok {
 		spacing = min(spacing, left)

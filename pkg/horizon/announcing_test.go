@@ -22,9 +22,11 @@ type stage struct {
 	began time.Time
 	until time.Time // when the term of the row ends
 	held  bool      // a block in flight holds P back
-	asked map[string][]time.Duration
-	hangs map[string]bool // it does not answer, until whoever asks gives up
-	fails map[string]error
+	// committed are blocks that no round has found yet.
+	committed []int64
+	asked     map[string][]time.Duration
+	hangs     map[string]bool // it does not answer, until whoever asks gives up
+	fails     map[string]error
 }
 
 func (s *stage) note(ctx context.Context, what string) error {
@@ -65,7 +67,12 @@ func (s *stage) step(ctx context.Context) (step, error) {
 	err := s.note(ctx, "step")
 	s.Lock()
 	defer s.Unlock()
-	return step{Horizon: bus.Horizon{Generation: s.generation, Prev: int64(s.p), P: int64(s.p)}, held: s.held}, err
+	h := bus.Horizon{Generation: s.generation, Prev: int64(s.p), P: int64(s.p)}
+	for _, block := range s.committed {
+		h.P, h.Blocks = end(block), append(h.Blocks, bus.BlockIndex{Block: block})
+	}
+	s.p, s.committed = position.Position(h.P), nil
+	return step{Horizon: h, held: s.held}, err
 }
 
 func (s *stage) rowLeft(now time.Time) (time.Duration, bool) {
@@ -155,7 +162,7 @@ func TestPokesMakeRoundsAtOnceButNoMoreThanTwoHundredASecond(t *testing.T) {
 	onStage(t, nil, func(t *testing.T, s *stage, a *Announcer, _ func() time.Duration) {
 		s.pass(10 * time.Millisecond)
 		rounds := len(s.asked["step"])
-		a.Poke()
+		require.True(t, a.Poke(), "nobody else has to be told")
 		s.pass(0)
 		require.Len(t, s.asked["step"], rounds+1, "who sends in a quiet homeserver does not wait")
 		s.pass(100 * time.Millisecond)
@@ -257,9 +264,10 @@ func TestAnotherAnnouncersTermIsWaitedForAndNoLonger(t *testing.T) {
 
 func TestAnAnnouncerThatStopsWaitsForNoDeadServer(t *testing.T) {
 	t.Parallel()
-	onStage(t, func(s *stage) { s.hangs["resign"], s.hangs["close"] = true, true }, func(t *testing.T, s *stage, _ *Announcer, stop func() time.Duration) {
+	onStage(t, func(s *stage) { s.hangs["resign"], s.hangs["close"] = true, true }, func(t *testing.T, s *stage, a *Announcer, stop func() time.Duration) {
 		s.pass(time.Minute)
 		require.Equal(t, 2*time.Second, stop(), "a second for each")
+		require.False(t, a.Poke(), "another announces")
 		require.Len(t, s.asked["resign"], 1)
 	})
 }

@@ -27,7 +27,9 @@
 // block by the same rule, under the new generation, and followers drop what they derived before ([Advance].Reset). So P
 // never goes back over a barrier either, and every token of the lost history lies below it.
 //
-// The [Follower] hears P from the bus, fills what it missed from stream_block, and polls the table horizon while the
-// bus is silent. P is fresh while nothing that was committed a second ago is above it. The announcer repeats a P that has
-// not moved to say so, but not one that a block in flight holds back; then followers ask for the age of what waits.
+// P is told on two channels of the bus: at each round, and in digests, four times a second with the index of all since the
+// last one. The [Follower] hears digests, and each P while somebody in its process waits for it ([Follower.Attend]). It fills
+// what it missed from stream_block, and polls the table horizon while the bus is silent. P is fresh while nothing that was
+// committed a second ago is above it. The announcer repeats a P that has not moved to say so, but not one that a block in
+// flight holds back; then followers ask for the age of what waits.
 package horizon

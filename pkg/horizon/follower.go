@@ -40,10 +40,10 @@ type Advance struct {
 
 // A Follower knows P in one process. It starts without: P is 0 until Run has read it.
 type Follower struct {
-	look     func(context.Context) (sight, error)
-	blocks   func(ctx context.Context, above, upto int64) (blocks []bus.BlockIndex, cut bool, err error)
-	bus      *bus.Bus
-	messages chan bus.Horizon
+	look      func(context.Context) (sight, error)
+	blocks    func(ctx context.Context, above, upto int64) (blocks []bus.BlockIndex, cut bool, err error)
+	bus       *bus.Bus
+	attention *attention
 
 	p     atomic.Int64
 	heard atomic.Int64 // when everything committed was last known to be at or below P, as nanoseconds since base
@@ -67,7 +67,7 @@ func NewFollower(pool *pgxpool.Pool, b *bus.Bus) *Follower {
 		blocks: func(ctx context.Context, above, upto int64) ([]bus.BlockIndex, bool, error) {
 			return readBlocks(ctx, pool, above, upto)
 		},
-		bus: b, messages: make(chan bus.Horizon, maxQueued), base: time.Now(), moved: make(chan struct{}),
+		bus: b, attention: newAttention(), base: time.Now(), moved: make(chan struct{}),
 	}
 }
 
@@ -112,39 +112,54 @@ func (f *Follower) Wait(ctx context.Context, p position.Position) error {
 
 // Run follows until ctx ends.
 func (f *Follower) Run(ctx context.Context) error {
-	sub := f.bus.Subscribe(bus.Handler{Horizon: func(h bus.Horizon) {
-		select {
-		case f.messages <- h:
-		default:
-		}
-	}})
+	poll := time.NewTimer(0)
+	defer poll.Stop()
+	for ctx.Err() == nil {
+		f.follow(ctx, f.attention.attended(), poll)
+	}
+	return nil
+}
+
+// follow hears each P, or digests, while that is wanted and until ctx ends. What is told while it changes between the two
+// is filled like any other gap.
+func (f *Follower) follow(ctx context.Context, each bool, poll *time.Timer) {
 	ctx, cancel := context.WithCancel(ctx)
+	messages, connected := make(chan bus.Horizon, maxQueued), make(chan struct{}, 1)
+	sub := f.bus.Subscribe(f.handler(each, messages, connected))
 	subscribed := make(chan error, 1)
 	go func() { subscribed <- sub.Run(ctx) }()
 	defer func() {
 		cancel()
 		<-subscribed
 	}()
+	f.attention.begin() // before attention is looked at: who attends after that wakes this follower
 
-	poll := time.NewTimer(0)
-	defer poll.Stop()
-	for {
+	began := time.Now()
+	for f.attention.attended() == each {
 		var err error
 		select {
 		case <-ctx.Done():
-			return nil
-		case h := <-f.messages:
+			return
+		case <-f.attention.wake:
+		case <-connected:
+			err = f.bus.PublishPoke(ctx) // the announcer then says at once where P is
+		case h := <-messages:
 			f.told = time.Now()
 			if f.silence() >= freshFor {
 				err = f.poll(ctx) // take says why
 			}
 			err = errors.Join(err, f.take(ctx, h))
+			f.attention.became(each && err == nil)
 		case <-poll.C:
 			next := pollEvery
 			if quiet := time.Since(f.told); quiet < silentAfter && f.generation != 0 {
 				next = silentAfter - quiet
 			} else {
 				err = f.poll(ctx)
+				f.attention.became(each && err == nil) // as prompt as it can be without the bus
+				if time.Since(began) >= silentAfter {
+					f.attention.linger() // an announcer of an older build tells no digests
+				}
 			}
 			poll.Reset(next)
 		}
@@ -152,6 +167,25 @@ func (f *Follower) Run(ctx context.Context) error {
 			slog.WarnContext(ctx, "the horizon cannot be followed", "error", err)
 		}
 	}
+}
+
+// handler takes what follow wants to hear. What does not fit is lost, as on the bus.
+func (f *Follower) handler(each bool, messages chan<- bus.Horizon, connected chan<- struct{}) bus.Handler {
+	hear := func(h bus.Horizon) {
+		select {
+		case messages <- h:
+		default:
+		}
+	}
+	if !each {
+		return bus.Handler{Digest: hear}
+	}
+	return bus.Handler{Horizon: hear, Connected: func() {
+		select {
+		case connected <- struct{}{}:
+		default:
+		}
+	}}
 }
 
 // take digests an announcement.

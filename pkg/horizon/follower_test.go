@@ -18,6 +18,7 @@ func follow(t *testing.T, uri string, b *bus.Bus) (*Follower, <-chan Advance) {
 	f := NewFollower(openPool(t, uri), b)
 	advances := make(chan Advance, 1000)
 	f.OnAdvance(func(a Advance) { advances <- a })
+	t.Cleanup(f.Attend())
 	start(t, f.Run)
 	return f, advances
 }

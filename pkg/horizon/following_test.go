@@ -23,6 +23,7 @@ type view struct {
 	fails  error
 	follow *Follower
 	resets int
+	blocks []int64 // that were listed to listeners
 }
 
 func (v *view) answer(ctx context.Context, asked *[]time.Duration) error {
@@ -51,19 +52,30 @@ func (v *view) announce(t *testing.T, p int64) {
 	v.pass(0)
 }
 
-// following runs a test in a bubble, of a follower that runs until then, and has begun at P = 10.
+// following runs a test in a bubble, of a follower that runs until then, is attended, and has begun at P = 10.
 func following(t *testing.T, test func(t *testing.T, v *view)) {
 	t.Helper()
 	t.Parallel()
+	inBubble(t, func(t *testing.T, v *view) {
+		v.follow.Attend()
+		v.pass(0)
+		test(t, v)
+	})
+}
+
+// inBubble is following, but nobody attends.
+func inBubble(t *testing.T, test func(t *testing.T, v *view)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		f := NewFollower(nil, bus.Local())
 		<-time.After(time.Second)
 		v := &view{sight: sight{p: 10, generation: 1, alive: true}, began: time.Now(), follow: f}
 		f.look = v.look
-		f.blocks = func(ctx context.Context, _, upto int64) ([]bus.BlockIndex, bool, error) {
-			return []bus.BlockIndex{{Block: upto}}, false, v.answer(ctx, &v.fills)
+		f.blocks = func(ctx context.Context, above, upto int64) ([]bus.BlockIndex, bool, error) {
+			return indexOf(above, upto), false, v.answer(ctx, &v.fills)
 		}
 		f.OnAdvance(func(a Advance) {
+			v.blocks = append(v.blocks, listed(a.Blocks)...)
 			if a.Reset {
 				v.resets++
 			}
@@ -83,6 +95,14 @@ func following(t *testing.T, test func(t *testing.T, v *view)) {
 		require.True(t, f.Fresh())
 		test(t, v)
 	})
+}
+
+// indexOf lists the blocks in (above, upto].
+func indexOf(above, upto int64) (all []bus.BlockIndex) {
+	for b := above + 1; b <= upto; b++ {
+		all = append(all, bus.BlockIndex{Block: b})
+	}
+	return all
 }
 
 func TestAFollowerAsksTheDatabaseOnlyWhileTheBusIsSilent(t *testing.T) {

@@ -22,7 +22,9 @@ var benchPostgres = flag.String("postgres", "", "`URI` of an empty, migrated dat
 // nowhere is a Publisher of which nobody hears.
 type nowhere struct{}
 
-func (nowhere) PublishBlock(context.Context, []bus.RoomBlock, []bus.UserBlock) error { return nil }
+func (nowhere) PublishBlock(context.Context, []bus.RoomBlock, []bus.UserBlock, bool) error {
+	return nil
+}
 
 // Of BenchmarkSends: senders who wait for their answers, rooms that they write to, and bytes of a message's text.
 const (

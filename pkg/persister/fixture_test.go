@@ -237,7 +237,7 @@ type recorder struct {
 
 func newRecorder() *recorder { return &recorder{pokes: make(chan struct{}, 10_000)} }
 
-func (r *recorder) PublishBlock(_ context.Context, rooms []bus.RoomBlock, users []bus.UserBlock) error {
+func (r *recorder) PublishBlock(_ context.Context, rooms []bus.RoomBlock, users []bus.UserBlock, poke bool) error {
 	if r.seen != nil {
 		for _, b := range rooms {
 			r.seen(b)
@@ -246,7 +246,9 @@ func (r *recorder) PublishBlock(_ context.Context, rooms []bus.RoomBlock, users 
 	r.mu.Lock()
 	r.rooms, r.users = append(r.rooms, rooms...), append(r.users, users...)
 	r.mu.Unlock()
-	r.pokes <- struct{}{}
+	if poke {
+		r.pokes <- struct{}{}
+	}
 	return nil
 }
 

@@ -41,7 +41,7 @@ type Owner struct {
 
 // Publisher carries copies of committed blocks to readers; *bus.Bus is one. What it loses they read from Postgres.
 type Publisher interface {
-	PublishBlock(ctx context.Context, rooms []bus.RoomBlock, users []bus.UserBlock) error
+	PublishBlock(ctx context.Context, rooms []bus.RoomBlock, users []bus.UserBlock, poke bool) error
 }
 
 // LeasesOf is the Leases of a worker that has joined.

@@ -29,7 +29,7 @@ type Options struct {
 	Signer     event.Signer     // of this server
 	Leases     Leases           // what this worker owns
 	Publisher  Publisher        // where copies of committed blocks go
-	Poke       func()           // wakes an announcer in this process; nil: none
+	Poke       func() bool      // wakes an announcer in this process, and reports whether it is the one; nil: none
 	// SendCopies posts a body to CopiesPath at another worker; nil: rooms are not copied at a handoff.
 	SendCopies func(ctx context.Context, worker int64, body []byte) error
 	Logger     *slog.Logger          // nil: slog.Default()

@@ -17,23 +17,27 @@ const publishBacklog = 64
 // A herald passes the committed blocks of one lane on, in order. What it cannot keep up with readers find in Postgres.
 type herald struct {
 	to     Publisher
-	poke   func() // wakes the announcer, if it is in this process; may be nil
+	poke   func() bool // wakes the announcer, if it is in this process, and reports whether it is; may be nil
 	log    *slog.Logger
 	meter  *meter
-	blocks chan *block
+	blocks chan heralded
 }
 
-func newHerald(to Publisher, poke func(), log *slog.Logger, m *meter) *herald {
-	return &herald{to, poke, log, m, make(chan *block, publishBacklog)}
+// heralded is a block, and whether the announcer was woken for it.
+type heralded struct {
+	*block
+	poked bool
+}
+
+func newHerald(to Publisher, poke func() bool, log *slog.Logger, m *meter) *herald {
+	return &herald{to, poke, log, m, make(chan heralded, publishBacklog)}
 }
 
 // publish is pipeline.publish.
 func (h *herald) publish(b *block) {
-	if h.poke != nil {
-		h.poke()
-	}
+	poked := h.poke != nil && h.poke()
 	select {
-	case h.blocks <- b:
+	case h.blocks <- heralded{b, poked}:
 	default:
 		h.meter.dropped.Inc()
 	}
@@ -52,9 +56,11 @@ func (h *herald) run(ctx context.Context) error {
 	}
 }
 
-func (h *herald) send(ctx context.Context, b *block) error {
-	rooms, users := messagesOf(b)
-	return h.to.PublishBlock(ctx, rooms, users)
+// send pokes the announcer unless it was woken already: one in this process has not waited for the bodies, and a second poke
+// would only cost another round.
+func (h *herald) send(ctx context.Context, b heralded) error {
+	rooms, users := messagesOf(b.block)
+	return h.to.PublishBlock(ctx, rooms, users, !b.poked)
 }
 
 func messagesOf(b *block) ([]bus.RoomBlock, []bus.UserBlock) {

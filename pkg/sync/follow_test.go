@@ -168,7 +168,7 @@ func TestBodyOfABlockThatWasNotCommittedIsNeverServed(t *testing.T) {
 	body := bus.RoomBlock{Block: zombie, RoomID: string(r.id), Events: []bus.RoomEvent{{
 		Position: int64(ghost.position), EventID: string(ghost.ID()), JSON: ghost.JSON(),
 	}}}
-	require.NoError(t, w.bus.PublishBlock(t.Context(), []bus.RoomBlock{body}, nil))
+	require.NoError(t, w.bus.PublishBlock(t.Context(), []bus.RoomBlock{body}, nil, true))
 	m := message(alice, "real")
 	got := c.syncAt(r.write(m)).Rooms.Join[r.id]
 	require.Equal(t, ids(m), got.Timeline.ids())

@@ -50,6 +50,7 @@ func (s *Sync) serve(w http.ResponseWriter, r *http.Request) error {
 
 func (s *Sync) answer(r *http.Request, who internalauth.Identity, p *poll) (*response, error) {
 	ctx := r.Context()
+	defer s.cfg.Follower.Attend()()
 	if err := s.started(ctx); err != nil {
 		return nil, err
 	}
@@ -87,12 +88,21 @@ func (s *Sync) answer(r *http.Request, who internalauth.Identity, p *poll) (*res
 	}
 }
 
-// started waits until P is known.
+// promptLimit bounds how long a request waits for a worker that served nobody to come to know the newest P: no longer than
+// P may be behind there.
+const promptLimit = 250 * time.Millisecond
+
+// started waits until P is known, and as new as it is elsewhere.
 func (s *Sync) started(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, startLimit)
+	starting, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
-	if err := s.await(ctx, 0); err != nil {
+	if err := s.await(starting, 0); err != nil {
 		return mxerr.Unavailable(time.Second, "This worker is not ready").WithCause(err)
+	}
+	if !s.cfg.Follower.Prompt() {
+		ctx, cancel := context.WithTimeout(ctx, promptLimit)
+		defer cancel()
+		s.cfg.Follower.AwaitPrompt(ctx)
 	}
 	return nil
 }

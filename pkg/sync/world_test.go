@@ -216,7 +216,7 @@ func (r *testRoom) commit(drafts []*draft, create *event.Event) position.Positio
 	}
 	require.NoError(w.t, tx.Commit(ctx))
 	if !w.mute {
-		require.NoError(w.t, w.bus.PublishBlock(ctx, []bus.RoomBlock{body}, slices.Collect(maps.Values(users))))
+		require.NoError(w.t, w.bus.PublishBlock(ctx, []bus.RoomBlock{body}, slices.Collect(maps.Values(users)), true))
 	}
 	w.announcer.Poke()
 	return position.BlockEnd(block)

@@ -2,10 +2,10 @@
    that may both believe they announce, one follower with the bodies that it heard.
 
    In the code: block_begin (pkg/schema/migrations); closer.step, closer.index and terminateStuck of
-   pkg/horizon/closer.go; row.go, outbox.go, term.go; Follower.take, poll and move of pkg/horizon/follower.go; bodies: persister.persist
-   (publish after the commit) and pkg/sync/feed.go, catchup.go. The server may crash: transactions, sessions and locks are
-   gone, the sequence goes back as far as nothing durable used it, and so does the row of P, which is written with
-   asynchronous commit.
+   pkg/horizon/closer.go; row.go, outbox.go, digest.go, term.go; Follower.take, poll and move of pkg/horizon/follower.go;
+   bodies: persister.persist (publish after the commit) and pkg/sync/feed.go, catchup.go. The server may crash:
+   transactions, sessions and locks are gone, the sequence goes back as far as nothing durable used it, and so does the
+   row of P, which is written with asynchronous commit.
 
    Kept: I6 (no block appears at or below a P that was told, and the row never goes back while the server lives), I7
    (what a follower is told of (from, to] are all the blocks there, once), I10 (what is served is what was committed),

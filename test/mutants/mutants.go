@@ -32,6 +32,12 @@ var writePath = []mutant{
 		pkg: "./pkg/persister", test: "TestPublishOnlyAfterCommit",
 	},
 	{
+		name: "an announcer in the process is poked over the bus too",
+		file: "pkg/persister/publish.go",
+		old:  "\tif b.poked {", new: "\tif false {",
+		pkg: "./pkg/persister", test: "TestTheAnnouncerIsPokedOnceForABlock",
+	},
+	{
 		name: "P is the sequence's last value",
 		file: "pkg/horizon/closer.go",
 		old:  "ceiling := min(last, inFlight)", new: "ceiling := max(last, inFlight)",

@@ -80,4 +80,22 @@ var readers = []mutant{
 		old:  "if r.history == nil && r.busy == nil {\n\t\tr.absent = false", new: "if r.history == nil {\n\t\tr.absent = false",
 		pkg: "./pkg/sync", test: "TestIncrementalSyncsAddUpToTheTable",
 	},
+	{
+		name: "a sync request is answered as of the last digest",
+		file: "pkg/sync/serve.go",
+		old:  "\t\ts.cfg.Follower.AwaitPrompt(ctx)\n", new: "\t\t_ = ctx\n",
+		pkg: "./pkg/sync", test: "TestTheFirstRequestWaitsForTheNewestP",
+	},
+	{
+		name: "nobody attends for a sync request",
+		file: "pkg/sync/serve.go",
+		old:  "\tdefer s.cfg.Follower.Attend()()\n", new: "",
+		pkg: "./pkg/sync", test: "TestWhoIsServedIsToldAtOnce",
+	},
+	{
+		name: "a gateway believes its cache while it hears digests",
+		file: "pkg/gateway/tokens.go",
+		old:  "\tdefer t.horizon.Attend()()\n", new: "\tt.horizon.Attend()()\n",
+		pkg: "./pkg/gateway", test: "TestACachedTokenCountsOnlyWhileTheHorizonIsFresh",
+	},
 }

@@ -116,4 +116,16 @@ var timers = []mutant{
 		old:  "_ = control.SetReadDeadline(time.Now().Add(bodyTimeout))", new: "",
 		pkg: "./pkg/gateway", test: "TestAClientHasThirtySecondsForABody",
 	},
+	{
+		name: "a follower that nobody attends hears each P for longer than a minute",
+		file: "pkg/horizon/attention.go",
+		old:  "time.Duration(left) < lingerFor", new: "time.Duration(left) < 2*lingerFor",
+		pkg: "./pkg/horizon", test: "TestAFollowerHearsEachPWhileItIsAttendedAndDigestsElse",
+	},
+	{
+		name: "the first request waits for long for a P that nobody tells",
+		file: "pkg/sync/serve.go",
+		old:  "context.WithTimeout(ctx, promptLimit)", new: "context.WithTimeout(ctx, 10*promptLimit)",
+		pkg: "./pkg/sync", test: "TestTheFirstRequestWaitsForTheNewestP",
+	},
 }
