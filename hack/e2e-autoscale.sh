@@ -2,7 +2,7 @@
 # The proof of autoscaling: a homeserver whose persisters have little CPU and follow their load, on a cluster made for it, with
 # the external metrics adapter, metrics-server and the real HPA controller. Writes artifacts/autoscale.json and
 # docs/autoscaling.svg, and removes all that it made, also after Ctrl-C. SCENARIOS names some of the scenarios, CPU the limit of a
-# persister. Arguments go to test/e2e.
+# persister (in all but `long`, which has its own). Arguments go to test/e2e.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

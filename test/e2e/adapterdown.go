@@ -29,7 +29,7 @@ func (t *tour) adapterDown(ctx context.Context, l *load.Load) ([]figures.Row, er
 	if err == nil {
 		t.say("the adapter is at 0 replicas")
 		start := time.Now()
-		stop = t.more(ctx, l)
+		stop = t.more(ctx, l, baseLoad, stepLoad)
 		if missed, err = t.otherAPIs(ctx); err == nil {
 			err = t.watched(ctx, 60*time.Second)
 		}

@@ -26,11 +26,11 @@ type autoscale struct {
 	scenarios []scenario
 }
 
-// baseLoad is sent throughout, stepLoad in a step; in messages a second.
+// baseLoad is sent throughout, stepLoad while a pool is to grow; in messages a second.
 const baseLoad, stepLoad = 40, 120
 
-// short is how long a pool is left at its size here, but in a load step, which lasts for less than its window.
-const short, stepLasts, stepWindow = 30 * time.Second, 100 * time.Second, 2 * time.Minute
+// short is how long a pool is left at its size here, but in the scenario step.
+const short = 30 * time.Second
 
 // scenario is something that a pool which follows its load meets.
 type scenario struct {
@@ -40,6 +40,7 @@ type scenario struct {
 
 var scenarios = []scenario{
 	{"step", (*tour).loadStep},
+	{"long", (*tour).longLoad},
 	{"unknown", (*tour).lagUnknown},
 	{"stuck", (*tour).stuckShard},
 	{"adapter-down", (*tour).adapterDown},
@@ -51,6 +52,9 @@ var autoscaleTable = []figures.Row{
 	figures.Unmeasured("step.time_to_target", "s", "≤ 60"),
 	figures.Unmeasured("step.direction_changes", "changes per step", "≤ 1"),
 	figures.Unmeasured("unknown.scalings", "changes", "0"),
+	figures.Unmeasured("long.failed", "requests", "0"),
+	figures.Unmeasured("long.time_to_target", "s", "≤ 60"),
+	figures.Unmeasured("long.direction_changes", "changes per step", "≤ 1"),
 }
 
 func scenarioNames() string {
@@ -109,9 +113,15 @@ func (t *tour) playAutoscale(ctx context.Context, l *load.Load) (rows []figures.
 // follow lets the pool follow its lag, between least and the most. It is left at its size for the window once it has too
 // many workers; a pool that is large enough has next to no lag, so the window is how long it stays so under a load.
 func (t *tour) follow(ctx context.Context, least int, window time.Duration) error {
+	return t.followAlso(ctx, least, window, nil)
+}
+
+// followAlso is follow with a target for what the workers use of their CPU, in percent; nil: none.
+func (t *tour) followAlso(ctx context.Context, least int, window time.Duration, utilization *int) error {
 	return t.patchPool(ctx, map[string]any{"autoscaling": map[string]any{
 		"minReplicas": least, "maxReplicas": t.scale.most, "lagTargetMilliseconds": t.scale.target.Milliseconds(),
-		"behavior": map[string]any{"scaleUp": rules(0, 2), "scaleDown": rules(window, 1)},
+		"cpuTargetUtilization": utilization,
+		"behavior":             map[string]any{"scaleUp": rules(0, 2), "scaleDown": rules(window, 1)},
 	}})
 }
 
@@ -134,11 +144,24 @@ func (t *tour) beginAutoscale(ctx context.Context) error {
 	if err := t.unfollow(ctx); err != nil {
 		return err
 	}
-	limits := map[string]any{"requests": map[string]any{"cpu": t.scale.cpu}, "limits": map[string]any{"cpu": t.scale.cpu}}
-	if err := t.patchPool(ctx, map[string]any{"resources": limits}); err != nil {
+	if err := t.limit(ctx, t.scale.cpu); err != nil {
 		return err
 	}
 	return t.persisters(ctx, 1)
+}
+
+// limit gives the persisters so much CPU, and waits until none has another limit.
+func (t *tour) limit(ctx context.Context, cpu string) error {
+	limits := map[string]any{"requests": map[string]any{"cpu": cpu}, "limits": map[string]any{"cpu": cpu}}
+	if err := t.patchPool(ctx, map[string]any{"resources": limits}); err != nil {
+		return err
+	}
+	return until(ctx, 5*time.Minute, "persisters with a limit of "+cpu, func() (bool, string, error) {
+		out, err := t.kube.Do(ctx, "get", "pods", "-l", "myelin.dev/pool="+t.pool("persister"), "-o", "jsonpath={.items[*].spec.containers[*].resources.limits.cpu}")
+		limits := strings.Fields(string(out))
+		others := slices.ContainsFunc(limits, func(l string) bool { return l != cpu })
+		return err == nil && len(limits) > 0 && !others, fmt.Sprintf("they have %v", limits), err
+	})
 }
 
 func (t *tour) patchPool(ctx context.Context, spec map[string]any) error {
@@ -150,17 +173,20 @@ func (t *tour) patchPool(ctx context.Context, spec map[string]any) error {
 	return err
 }
 
-// more sends what a step has beyond the base load, until the returned function is called, which waits for the last answer.
-func (t *tour) more(ctx context.Context, l *load.Load) (stop func()) {
+// more raises the load from what it is, in messages a second, until the returned function is called, which waits for the last
+// answer.
+func (t *tour) more(ctx context.Context, l *load.Load, from, to float64) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
-	go func() { defer close(done); _ = l.SendAt(ctx, stepLoad-baseLoad) }() // it fails by its messages alone
-	t.scale.recorder.offer(stepLoad)
-	t.say("the load is %d events/s", stepLoad)
+	go func() { defer close(done); _ = l.SendAt(ctx, to-from) }() // it fails by its messages alone
+	offer := func(rate float64) {
+		t.scale.recorder.offer(rate)
+		t.say("the load is %.0f events/s", rate)
+	}
+	offer(to)
 	return func() {
 		cancel()
 		<-done
-		t.scale.recorder.offer(baseLoad)
-		t.say("the load is %d events/s", baseLoad)
+		offer(from)
 	}
 }

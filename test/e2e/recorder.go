@@ -135,6 +135,14 @@ func (r *recorder) since(t time.Time) []scaling.Sample {
 
 func (r *recorder) size() kube.Pool { r.mu.Lock(); defer r.mu.Unlock(); return r.now }
 
+// shrinks waits until the pool wants fewer than n workers.
+func (r *recorder) shrinks(ctx context.Context, n int, limit time.Duration) error {
+	return until(ctx, limit, fmt.Sprintf("a pool of fewer than %d", n), func() (bool, string, error) {
+		now := r.size()
+		return now.Wanted < n, fmt.Sprintf("%d wanted", now.Wanted), nil
+	})
+}
+
 // steady waits until the pool has n workers, all ready, and has not changed for a while; n < 0: however many.
 func (r *recorder) steady(ctx context.Context, n int, while, limit time.Duration) error {
 	start := time.Now()
