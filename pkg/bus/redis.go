@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+	"golang.org/x/sync/errgroup"
 )
 
 // Options say where Redis is.
@@ -114,22 +115,24 @@ func newRedis(l location, o Options) *overRedis {
 	return r
 }
 
+// publish sends a batch also if something of the one before has failed: what was in that readers find in Postgres.
 func (r *overRedis) publish(ctx context.Context, batches ...[]message) error {
 	if r.through == nil {
 		batches = [][]message{slices.Concat(batches...)} // one server does one thing after the other
 	}
+	var failed []error
 	for _, batch := range batches {
 		if err := r.send(ctx, batch); err != nil {
-			if r.lookAgain != nil {
-				r.lookAgain(ctx)
-			}
-			return fmt.Errorf("publish %d messages: %w", len(batch), err)
+			failed = append(failed, fmt.Errorf("publish %d messages: %w", len(batch), err))
 		}
 	}
-	return nil
+	if len(failed) > 0 && r.lookAgain != nil {
+		r.lookAgain(ctx)
+	}
+	return errors.Join(failed...)
 }
 
-// send sends all messages that pass a server in one round trip.
+// send sends all messages that pass a server in one round trip, to all servers at once.
 func (r *overRedis) send(ctx context.Context, batch []message) error {
 	pipes := map[redis.Cmdable]redis.Pipeliner{}
 	for _, m := range batch {
@@ -147,12 +150,14 @@ func (r *overRedis) send(ctx context.Context, batch []message) error {
 		}
 		pipe.Publish(ctx, m.channel, m.payload)
 	}
-	var failed []error
+	var group errgroup.Group
 	for _, pipe := range pipes {
-		_, err := pipe.Exec(ctx)
-		failed = append(failed, err)
+		group.Go(func() error {
+			_, err := pipe.Exec(ctx)
+			return err
+		})
 	}
-	return errors.Join(failed...)
+	return group.Wait()
 }
 
 func (r *overRedis) subscribe() stream {
