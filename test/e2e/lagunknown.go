@@ -52,7 +52,7 @@ func (t *tour) unknownWithout(ctx context.Context, name string, take, give func(
 		told = t.lagIsUnknown(ctx, 90*time.Second)
 	}
 	if told == nil {
-		told = t.follow(ctx, 1, short) // from now on the pool may shrink
+		told = t.mayShrink(ctx)
 	}
 	if told == nil {
 		told = t.watched(ctx, unknown)
@@ -69,6 +69,16 @@ func (t *tour) unknownWithout(ctx context.Context, name string, take, give func(
 		return changes, err
 	}
 	return changes, r.steady(ctx, 1, 10*time.Second, 5*time.Minute)
+}
+
+// mayShrink lets the autoscaler make the pool smaller from now on. It is told itself, too: the operator leaves it alone while the
+// homeserver is paused.
+func (t *tour) mayShrink(ctx context.Context) error {
+	if err := t.follow(ctx, 1, short); err != nil {
+		return err
+	}
+	_, err := t.kube.Do(ctx, "patch", "horizontalpodautoscaler", t.pool("persister"), "--type=merge", "-p", `{"spec":{"minReplicas":1}}`)
+	return err
 }
 
 // lagIsUnknown waits until the pool's condition says so.
