@@ -10,7 +10,7 @@ import (
 // LagPool returns what the status tells of the workers of a WorkerPool that has the roles and is to have so many replicas,
 // for lag.Pool.Signal. Shards are the homeserver's: one that moves does so for each of its pools.
 func (s Status) LagPool(pool string, roles []string, wanted int) lag.Pool {
-	moves := func(s Shard) bool { return s.Owner == 0 || !s.Claimed || s.Target != 0 }
+	moves := func(s Shard) bool { return !s.Claimed || s.Target != 0 }
 	p := lag.Pool{Wanted: wanted, Roles: roles, Moving: slices.ContainsFunc(s.Shards, moves)}
 	for _, w := range s.Workers {
 		if w.Pool != pool || w.State == StateDead {

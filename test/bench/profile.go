@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/myelin-hs/myelin/cmd/loadgen/measure"
 	"github.com/myelin-hs/myelin/cmd/loadgen/traffic"
 	"github.com/myelin-hs/myelin/pkg/network/porttest"
 	"github.com/myelin-hs/myelin/test/figures"
@@ -68,7 +69,11 @@ func profile(ctx context.Context, r *rig) ([]figures.Row, error) {
 		if err != nil {
 			return err
 		}
-		parts, err := before.each(int(rate * length.Seconds()))
+		if failed := result.Failed(); failed > 0 {
+			r.say("%d requests failed: the machine does not keep up", failed)
+		}
+		send, _ := measure.Find(result.Rows, traffic.Send)
+		parts, err := before.each(max(1, send.OK))
 		if err != nil {
 			return err
 		}
