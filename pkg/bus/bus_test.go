@@ -104,6 +104,27 @@ func TestMessagesArriveAsTheyWereSent(t *testing.T) {
 	})
 }
 
+// The announcer makes P known at its poke, and whoever hears P should have the bodies.
+func TestBodiesComeBeforeThePoke(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, b *bus.Bus) {
+		ready, came := make(chan bus.Horizon, 1000), make(chan string, 1000)
+		s := b.Subscribe(bus.Handler{
+			Horizon: func(h bus.Horizon) { ready <- h }, Poke: func() { came <- "poke" },
+			Room: func(bus.RoomBlock) { came <- "room" }, User: func(bus.UserBlock) { came <- "user" },
+		})
+		s.AddRooms(t.Context(), "!a:x")
+		s.AddUserShards(t.Context(), 7)
+		run(t, s)
+		await(t, b, ready)
+		require.NoError(t, b.PublishBlock(t.Context(), []bus.RoomBlock{{RoomID: "!a:x"}}, []bus.UserBlock{{UserShard: 7}}, true))
+		require.Equal(t, []string{"room", "user", "poke"}, []string{receive(t, came), receive(t, came), receive(t, came)})
+		require.NoError(t, b.PublishBlock(t.Context(), []bus.RoomBlock{{RoomID: "!a:x"}}, nil, false))
+		require.NoError(t, b.PublishBlock(t.Context(), nil, []bus.UserBlock{{UserShard: 7}}, true))
+		require.Equal(t, []string{"room", "user", "poke"}, []string{receive(t, came), receive(t, came), receive(t, came)}, "a poke only if asked for")
+	})
+}
+
 func TestInterestChangesWhileRunning(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, b *bus.Bus) {

@@ -51,6 +51,24 @@ func TestOnlyWhatIsCommittedIsCopied(t *testing.T) {
 	}
 }
 
+// A copy is sent while the room goes on, whose state changes in its place.
+func TestACopyIsOfItsMoment(t *testing.T) {
+	t.Parallel()
+	s := &memoryStore{}
+	l := startLane(t, s)
+	room := newRoomsIn(t, l, s, 1)[0]
+	out := newOutgoing()
+	l.orders.give(order{kind: copyOut, shard: 1, out: out})
+	copied := <-out.ready
+	was := copied.state.at("m.room.member", string(alice))
+	require.NotNil(t, was)
+	changed := queueIn(t, l, 1, room, setState(alice, "m.room.member", string(alice), []byte(`{"displayname":"Another","membership":"join"}`)))
+	<-s.began
+	s.proceed <- struct{}{}
+	require.NoError(t, (<-changed).err)
+	require.Same(t, was, copied.state.at("m.room.member", string(alice)))
+}
+
 func TestKeptCopiesAreBounded(t *testing.T) {
 	t.Parallel()
 	c, now := newCopies(newMeter(nil, nil).copies), time.Now()

@@ -38,6 +38,12 @@ var writePath = []mutant{
 		pkg: "./pkg/persister", test: "TestTheAnnouncerIsPokedOnceForABlock",
 	},
 	{
+		name: "the announcer is poked before the bodies are published",
+		file: "pkg/bus/bus.go",
+		old:  "return b.publish(ctx, bodies, []message{b.poke()})", new: "return b.publish(ctx, []message{b.poke()}, bodies)",
+		pkg: "./pkg/bus", test: "TestBodiesComeBeforeThePoke",
+	},
+	{
 		name: "P is the sequence's last value",
 		file: "pkg/horizon/closer.go",
 		old:  "ceiling := min(last, inFlight)", new: "ceiling := max(last, inFlight)",

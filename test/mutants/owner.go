@@ -117,6 +117,12 @@ var roomOwner = []mutant{
 		pkg: "./pkg/persister", test: "TestFewCopiesAreOnTheirWayAtOnce",
 	},
 	{
+		name: "a copy changes as its room goes on",
+		file: "pkg/persister/copyout.go",
+		old:  "state: slices.Clone(r.state)", new: "state: slices.Clip(r.state)",
+		pkg: "./pkg/persister", test: "TestACopyIsOfItsMoment",
+	},
+	{
 		name: "what is not committed is copied",
 		file: "pkg/persister/copyout.go",
 		old:  "if r.tail == nil {", new: "if true {",
