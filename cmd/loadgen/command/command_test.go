@@ -63,6 +63,18 @@ func TestEveryProfileVerifiesWhatArrives(t *testing.T) {
 	}
 }
 
+func TestASendThatIsOneOfTenReachesEveryRoom(t *testing.T) {
+	t.Parallel()
+	h := &homeserver{}
+	_, code := load(t, h, "--profile=sync", "--rooms=5", "--users=5", "--members=5", "--rate=1000", "--duration=100ms")
+	require.Zero(t, code)
+	rooms := map[string]bool{}
+	for _, e := range h.events {
+		rooms[e.room] = true
+	}
+	require.Len(t, rooms, 5)
+}
+
 func TestMixedLeavesOutWhatIsNotServed(t *testing.T) {
 	t.Parallel()
 	r, code := load(t, &homeserver{extra: true}, "--profile=mixed", "--rate=1130", "--duration=100ms")

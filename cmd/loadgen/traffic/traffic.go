@@ -142,6 +142,15 @@ func (l *Load) takeRooms() {
 	}
 }
 
+// membersOf are those of the room of this number, the one who makes it first.
+func (l *Load) membersOf(room int) []*user {
+	var all []*user
+	for j := range l.cfg.Size.Members {
+		all = append(all, l.users[(room+j)%l.cfg.Size.Users])
+	}
+	return all
+}
+
 // makeRooms makes room i the one of user i, and lets the users after that one join, and all listeners.
 func (l *Load) makeRooms(ctx context.Context) error {
 	size := l.cfg.Size
@@ -151,10 +160,7 @@ func (l *Load) makeRooms(ctx context.Context) error {
 	group.SetLimit(8)
 	for i := range l.rooms {
 		group.Go(func() error {
-			r := &room{}
-			for j := range size.Members {
-				r.members = append(r.members, l.users[(i+j)%size.Users])
-			}
+			r := &room{members: l.membersOf(i)}
 			others := append(append([]*user{}, r.members[1:]...), l.listeners...)
 			invite := make([]string, len(others))
 			for j, u := range others {

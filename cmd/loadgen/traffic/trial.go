@@ -134,23 +134,20 @@ func (l *Load) Play(ctx context.Context, p Trial) (Result, error) {
 	t.from = begin.Add(p.Warmup)
 	l.trial.Store(t)
 	defer l.trial.Store(nil)
-	round := order(l.mix)
-	made := func(a schedule.Arrival) (kind string, measured bool) {
-		return round[a.N%len(round)], !a.Due.Before(t.from)
-	}
+	requests := order(l.mix)
 	s := schedule.Schedule{Rate: p.Rate, InFlight: l.cfg.InFlight, Backlog: l.cfg.Backlog}
 	s.Run(ctx, p.Warmup+p.Length, func(a schedule.Arrival) {
-		kind, measured := made(a)
-		err := t.request(working, kind, a.N, a.Due)
+		kind, n := requests.at(a.N)
+		err := t.request(working, kind, n, a.Due)
 		switch {
-		case !measured && err == nil:
+		case err == nil && a.Due.Before(t.from):
 		case err == nil:
 			t.recorder.OK(kind, time.Since(a.Due))
 		default: // a failure counts whenever it is
 			t.recorder.Failed(kind, reason(err))
 		}
 	}, func(a schedule.Arrival) {
-		if kind, _ := made(a); ctx.Err() == nil {
+		if kind, _ := requests.at(a.N); ctx.Err() == nil {
 			t.recorder.Failed(kind, "not made: too many were waiting")
 		}
 	})
