@@ -156,6 +156,43 @@ func TestAnInterruptedRunGivesItsResults(t *testing.T) {
 	require.Contains(t, out.String(), "each once, and in order")
 }
 
+func TestListenersWithoutAFirstAnswerEndTheRun(t *testing.T) {
+	t.Parallel()
+	h := &homeserver{syncs: func(int) int { return 500 }}
+	var out, progress bytes.Buffer
+	require.Equal(t, 1, command.Main(t.Context(), append([]string{"--base=" + h.start(t), "--ready=500ms"}, small...), &out, &progress))
+	require.Contains(t, progress.String(), "loadgen: after 500ms 0 of 2 listeners have the answer to their first /sync; the last error was: 500 M_FORBIDDEN")
+}
+
+// What was measured is not thrown away when the listeners are refused in the middle, and is not taken for loss.
+func TestListenersThatEndEndTheTrialWithItsResults(t *testing.T) {
+	t.Parallel()
+	for _, search := range []bool{false, true} {
+		h := &homeserver{syncs: func(since int) int {
+			if since > 20 {
+				return 403
+			}
+			return 0
+		}}
+		args := append([]string{"--base=" + h.start(t), "--json", fmt.Sprint("--find-rate=", search), "--max-rate=200"}, append(small, "--duration=1h")...)
+		var out, progress bytes.Buffer
+		require.Equal(t, 1, command.Main(t.Context(), args, &out, &progress))
+		require.Contains(t, progress.String(), "403 M_FORBIDDEN: no more")
+		var r command.Report
+		require.NoError(t, json.Unmarshal(out.Bytes(), &r))
+		require.Contains(t, r.Error, "403 M_FORBIDDEN: no more")
+		require.False(t, r.Result.Complete)
+		require.GreaterOrEqual(t, r.Result.Verdict.Acknowledged, 20)
+		require.True(t, r.Result.Verdict.OK())
+		send, _ := measure.Find(r.Result.Rows, "send")
+		require.GreaterOrEqual(t, send.OK, 20)
+		if search {
+			require.Len(t, r.Search.Tries, 1)
+			require.False(t, r.Search.Tries[0].Keeps)
+		}
+	}
+}
+
 func TestTokensAreTakenFromAFile(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "tokens")

@@ -22,7 +22,8 @@ type homeserver struct {
 	extra   bool // receipts and account data are served, too
 	deaf    bool // sends after the first are not answered
 
-	refuse func(n int) int // status of the nth send, 0: it is taken
+	refuse func(n int) int     // status of the nth send, 0: it is taken
+	syncs  func(since int) int // status of a /sync, 0: it is answered
 	lose   func(n int) bool
 	twice  func(n int) bool
 }
@@ -119,6 +120,12 @@ func (h *homeserver) send(w http.ResponseWriter, r *http.Request) {
 func (h *homeserver) sync(w http.ResponseWriter, r *http.Request) {
 	since, _ := strconv.Atoi(r.URL.Query().Get("since"))
 	wait, _ := strconv.Atoi(r.URL.Query().Get("timeout"))
+	if h.syncs != nil {
+		if status := h.syncs(since); status != 0 {
+			answer(w, status, map[string]any{"errcode": "M_FORBIDDEN", "error": "no more"})
+			return
+		}
+	}
 	late := time.NewTimer(time.Duration(wait) * time.Millisecond)
 	defer late.Stop()
 	for {

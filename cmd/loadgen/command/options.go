@@ -26,6 +26,7 @@ type Options struct {
 	Body                   int
 	InFlight, Backlog      int
 	Deadline, Patience     time.Duration
+	Ready                  time.Duration
 	JSON                   bool
 }
 
@@ -51,8 +52,9 @@ Profiles:
 Accounts are registered openly, or with --shared-secret-file, or taken from --tokens-file. Raise or lift the server's
 rate limits for them, or requests fail with 429.
 
-Ends with 0 if all went well, 1 if it could not run, 2 if it was told nonsense, 3 if requests failed or no rate keeps
-the bound, 4 if what arrived was not what was sent, 130 when it was interrupted; the results so far are printed then, too.
+Ends with 0 if all went well, 1 if it could not run or its listeners gave up, 2 if it was told nonsense, 3 if requests
+failed or no rate keeps the bound, 4 if what arrived was not what was sent, 130 when it was interrupted; what was measured
+until then is printed in any case.
 
 Flags:
 `
@@ -81,6 +83,7 @@ func Parse(args []string, out io.Writer) (Options, error) {
 	flags.IntVar(&o.Backlog, "backlog", 2000, "requests that may wait for that; what is due beyond is not made, and counts as failed")
 	flags.DurationVar(&o.Deadline, "deadline", matrix.Deadline, "what a request may take before it counts as failed")
 	flags.DurationVar(&o.Patience, "patience", 10*time.Second, "how long deliveries may stand still at the end before what is missing counts as lost")
+	flags.DurationVar(&o.Ready, "ready", traffic.Ready, "how long the listeners may take at the start until each has the answer to its first /sync")
 	flags.BoolVar(&o.JSON, "json", false, "print the results as JSON")
 	err := flags.Parse(args)
 	if errors.Is(err, flag.ErrHelp) {
@@ -138,8 +141,8 @@ func (o *Options) complete() error {
 		return errors.New("--duration must be above 0, --warmup not below")
 	case most*(2*o.Duration+o.Warmup).Seconds() > maxMessages:
 		return fmt.Errorf("%g requests a second for %s are more than the %d that can be judged: lower one of them", most, o.Duration, maxMessages)
-	case o.P99 <= 0 || o.Deadline <= 0 || o.Patience <= 0:
-		return errors.New("--p99, --deadline and --patience must be above 0")
+	case o.P99 <= 0 || o.Deadline <= 0 || o.Patience <= 0 || o.Ready <= 0:
+		return errors.New("--p99, --deadline, --patience and --ready must be above 0")
 	case o.InFlight < 1 || o.InFlight > maxInFlight || o.Backlog < 0 || o.Backlog > 1_000_000:
 		return fmt.Errorf("--in-flight must be between 1 and %d, --backlog between 0 and 1000000", maxInFlight)
 	case o.Body < 0 || o.Body > 60_000:

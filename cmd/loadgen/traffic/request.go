@@ -86,7 +86,11 @@ func (t *trial) number(e matrix.Event) (number int, ok bool) {
 func (t *trial) sync(ctx context.Context, u *user) error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	answer, err := u.Sync(ctx, u.since, 0)
+	ask := u.Begin
+	if u.since != "" {
+		ask = func(ctx context.Context) (matrix.Sync, error) { return u.Sync(ctx, u.since, 0) }
+	}
+	answer, err := ask(ctx)
 	if err != nil {
 		return err
 	}
@@ -110,5 +114,5 @@ func reason(err error) string {
 		return network.Op + ": " + network.Err.Error()
 	}
 	text := err.Error()
-	return text[strings.LastIndex(text, ": ")+1:]
+	return strings.TrimSpace(text[strings.LastIndex(text, ": ")+1:])
 }

@@ -29,6 +29,8 @@ type Config struct {
 	InFlight, Backlog int
 	// Deadline of each request; 0: matrix.Deadline.
 	Deadline time.Duration
+	// Ready is how long the listeners may take until each has its first answer; 0: the constant of that name.
+	Ready time.Duration
 	// Say tells how preparing gets on; nil: nobody is told.
 	Say func(format string, args ...any)
 }
@@ -44,6 +46,7 @@ type Load struct {
 	unserved  []Share
 	trials    int
 	trial     atomic.Pointer[trial] // nil: none is under way
+	deaf      chan struct{}         // closed when the listeners have given up; nil: they do not
 }
 
 // user is who makes requests. mu is held while one syncs.
