@@ -193,6 +193,14 @@ func TestListenersThatEndEndTheTrialWithItsResults(t *testing.T) {
 	}
 }
 
+func TestAFirstSyncMustHaveAllRooms(t *testing.T) {
+	t.Parallel()
+	h := &homeserver{forgets: 1}
+	var out, progress bytes.Buffer
+	require.Equal(t, 1, command.Main(t.Context(), append([]string{"--base=" + h.start(t), "--profile=first-sync"}, small...), &out, &progress))
+	require.Contains(t, progress.String(), "try a first-sync: the answer has not all rooms of the user")
+}
+
 func TestTokensAreTakenFromAFile(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "tokens")

@@ -121,3 +121,31 @@ func TestPagesThatLeadBackAreAnError(t *testing.T) {
 	_, err := c.Between(t.Context(), "!a:test", "a", "z")
 	require.ErrorContains(t, err, "leads back to a")
 }
+
+func TestAnAnswerMustNameWhatItIsAskedFor(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	for body, want := range map[string][3]string{
+		`{}`:                {"user_id", "user_id", "nonce"},
+		`{"user_id":"@a"}`:  {"access_token", "", "nonce"},
+		`{"nonce":"n"}`:     {"user_id", "user_id", "user_id"},
+		`{"event_id":null}`: {"user_id", "user_id", "nonce"},
+	} {
+		c := client(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, body) })
+		_, err := matrix.RegisterOpen(ctx, c.Base, "a", c.HTTP.Transport, nil)
+		require.ErrorContains(t, err, "names no "+want[0], body)
+		_, err = matrix.Register(ctx, c.Base, "secret", "a", c.HTTP.Transport, nil)
+		require.ErrorContains(t, err, "names no "+want[2], body)
+		if _, err = matrix.WithToken(ctx, c.Base, "t", c.HTTP.Transport, nil); want[1] != "" {
+			require.ErrorContains(t, err, "names no "+want[1], body)
+		} else {
+			require.NoError(t, err)
+		}
+		_, err = c.CreateRoom(ctx, "a", nil)
+		require.ErrorContains(t, err, "names no room_id", body)
+		_, err = c.Send(ctx, "!a", "k")
+		require.ErrorContains(t, err, "names no event_id", body)
+		_, err = c.SetTopic(ctx, "!a", "k")
+		require.ErrorContains(t, err, "names no event_id", body)
+	}
+}

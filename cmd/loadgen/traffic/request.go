@@ -44,8 +44,7 @@ func (t *trial) request(ctx context.Context, kind string, n int, due time.Time) 
 	case Sync:
 		return t.sync(ctx, u)
 	case FirstSync:
-		_, err := u.Sync(ctx, "", 0)
-		return err
+		return firstSync(ctx, u)
 	}
 	return fmt.Errorf("no such kind of request: %s", kind)
 }
@@ -99,6 +98,20 @@ func (t *trial) sync(ctx context.Context, u *user) error {
 		u.since = answer.NextBatch
 	}
 	return err
+}
+
+// firstSync is one answer of /sync from the beginning, which must have all rooms of the user.
+func firstSync(ctx context.Context, u *user) error {
+	answer, err := u.Sync(ctx, "", 0)
+	if err != nil {
+		return err
+	}
+	for _, id := range u.rooms {
+		if _, there := answer.Rooms.Join[id]; !there {
+			return &matrix.NonsenseError{What: "has not all rooms of the user"}
+		}
+	}
+	return nil
 }
 
 // reason is an error in the few words that are the same for all of its sort.

@@ -55,6 +55,7 @@ type user struct {
 	number int // of a listener
 	mu     sync.Mutex
 	since  string
+	rooms  []string // joined; only where the profile has first syncs
 }
 
 type room struct {
@@ -101,6 +102,13 @@ func New(ctx context.Context, cfg Config) (*Load, error) {
 	}
 	if cfg.Profile.has(Sync) {
 		l.listeners = l.users
+	}
+	if cfg.Profile.has(FirstSync) {
+		for _, r := range l.rooms {
+			for _, u := range r.members {
+				u.rooms = append(u.rooms, r.id)
+			}
+		}
 	}
 	return l, l.probe(ctx)
 }
