@@ -217,6 +217,9 @@ func TestNonsenseIsRefusedWithAWordOnIt(t *testing.T) {
 		"--base=nowhere": "no URL", "--profile=dance": "there are send", "--rate=0": "--rate", "--rate=-1": "--rate", "--rate=NaN": "--rate",
 		"--duration=0s": "--duration", "--duration=24h --rate=1000": "lower one", "--find-rate --max-rate=1": "--max-rate",
 		"--members=7 --users=3": "members", "--in-flight=0": "--in-flight", "--body=100000": "--body", "extra": "flags only",
+		"--rate=Inf": "--rate", "--rate=1e-12": "--rate", "--find-rate --max-rate=NaN": "--max-rate", "--find-rate --max-rate=Inf": "--max-rate",
+		"--rate=0.001 --duration=25h": "--duration", "--rate=0.001 --duration=2000000h": "--duration", "--rate=0.001 --warmup=25h": "--warmup",
+		"--deadline=25h": "--deadline", "--ready=0s": "--ready", "--ready=25h": "--ready",
 		"--tokens-file=a --shared-secret-file=b": "either", "--no-such": "no-such", "--deadline=0s": "--deadline",
 	} {
 		var out, progress bytes.Buffer
