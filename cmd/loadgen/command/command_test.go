@@ -211,10 +211,27 @@ func TestTokensAreTakenFromAFile(t *testing.T) {
 	require.Equal(t, 1, code)
 }
 
+func TestEachTokenMustBeOfAnotherUser(t *testing.T) {
+	t.Parallel()
+	for tokens, want := range map[string]string{
+		"a\nb\nc\nd\na\n":  "the same access token as number 1 and number 5",
+		"a\nb\nc\nd\nb'\n": "two access tokens of @b:test, number 2 and number 5",
+	} {
+		file := filepath.Join(t.TempDir(), "tokens")
+		require.NoError(t, os.WriteFile(file, []byte(tokens), 0o600))
+		h := &homeserver{}
+		var out, progress bytes.Buffer
+		require.Equal(t, 1, command.Main(t.Context(), append([]string{"--base=" + h.start(t), "--tokens-file=" + file}, small...), &out, &progress))
+		require.Contains(t, progress.String(), want)
+		require.NotContains(t, progress.String(), "b'", "a token is a secret")
+	}
+}
+
 func TestNonsenseIsRefusedWithAWordOnIt(t *testing.T) {
 	t.Parallel()
 	for args, want := range map[string]string{
-		"--base=nowhere": "no URL", "--profile=dance": "there are send", "--rate=0": "--rate", "--rate=-1": "--rate", "--rate=NaN": "--rate",
+		"--base=nowhere": "no URL", "--base=http://127.0.0.1:1/?a=b": "query", "--base=http://127.0.0.1:1#x": "fragment", "--base=http://127.0.0.1:1/?": "query",
+		"--profile=dance": "there are send", "--rate=0": "--rate", "--rate=-1": "--rate", "--rate=NaN": "--rate",
 		"--duration=0s": "--duration", "--duration=24h --rate=1000": "lower one", "--find-rate --max-rate=1": "--max-rate",
 		"--members=7 --users=3": "members", "--in-flight=0": "--in-flight", "--body=100000": "--body", "extra": "flags only",
 		"--rate=Inf": "--rate", "--rate=1e-12": "--rate", "--find-rate --max-rate=NaN": "--max-rate", "--find-rate --max-rate=Inf": "--max-rate",

@@ -43,7 +43,7 @@ func (h *homeserver) start(t *testing.T) string {
 	const v3 = "/_matrix/client/v3"
 	mux.HandleFunc("POST "+v3+"/register", h.register)
 	mux.HandleFunc("GET "+v3+"/account/whoami", func(w http.ResponseWriter, r *http.Request) {
-		answer(w, 200, map[string]any{"user_id": "@" + token(r) + ":test", "device_id": "D"})
+		answer(w, 200, map[string]any{"user_id": "@" + strings.TrimSuffix(token(r), "'") + ":test", "device_id": "D"})
 	})
 	mux.HandleFunc("POST "+v3+"/createRoom", func(w http.ResponseWriter, r *http.Request) {
 		h.mu.Lock()

@@ -111,6 +111,9 @@ func (o *Options) complete() error {
 	if err != nil || base.Host == "" || (base.Scheme != "http" && base.Scheme != "https") {
 		return fmt.Errorf("--base %q is no URL such as http://127.0.0.1:8008", o.Base)
 	}
+	if strings.ContainsAny(o.Base, "?#") {
+		return fmt.Errorf("--base %q has a query or fragment, to which no path can be added: leave it out", o.Base)
+	}
 	o.Base = strings.TrimSuffix(o.Base, "/")
 	p, known := traffic.FindProfile(o.Profile)
 	if !known {

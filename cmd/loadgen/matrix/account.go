@@ -16,7 +16,7 @@ const registering = time.Minute
 
 // Register makes an account by the registration shared secret and logs its first device in.
 func Register(ctx context.Context, base, secret, localpart string, transport http.RoundTripper, failures *Failures) (*Client, error) {
-	c := &Client{Base: base, HTTP: &http.Client{Transport: transport}, Failures: failures, Deadline: registering}
+	c := &Client{Base: base, HTTP: unredirected(transport), Failures: failures, Deadline: registering}
 	var nonce struct {
 		Nonce string `json:"nonce"`
 	}
@@ -44,7 +44,7 @@ func Register(ctx context.Context, base, secret, localpart string, transport htt
 
 // RegisterOpen makes an account where anybody may, by the stage m.login.dummy, and logs its first device in.
 func RegisterOpen(ctx context.Context, base, localpart string, transport http.RoundTripper, failures *Failures) (*Client, error) {
-	c := &Client{Base: base, HTTP: &http.Client{Transport: transport}, Failures: failures, Deadline: registering}
+	c := &Client{Base: base, HTTP: unredirected(transport), Failures: failures, Deadline: registering}
 	var account struct {
 		UserID      string `json:"user_id"`
 		DeviceID    string `json:"device_id"`
@@ -71,7 +71,7 @@ func RegisterOpen(ctx context.Context, base, localpart string, transport http.Ro
 
 // WithToken is the device of an access token.
 func WithToken(ctx context.Context, base, token string, transport http.RoundTripper, failures *Failures) (*Client, error) {
-	c := &Client{Base: base, HTTP: &http.Client{Transport: transport}, Failures: failures, Token: token}
+	c := &Client{Base: base, HTTP: unredirected(transport), Failures: failures, Token: token}
 	var who struct {
 		UserID   string `json:"user_id"`
 		DeviceID string `json:"device_id"`

@@ -17,12 +17,23 @@ type StatusError struct {
 	Session string `json:"session"` // of a registration that wants another stage; else ""
 	// After is how long to wait, as the answer says, before the request is made again, at most maxAfter; 0: it does not say.
 	After time.Duration `json:"-"`
+	// Location is where a redirect leads, "" of other answers. None is followed: a request would be measured as two, or turn
+	// into another one.
+	Location string `json:"-"`
 }
 
 // maxAfter bounds what an answer can make a client wait.
 const maxAfter = 30 * time.Second
 
-func (e *StatusError) Error() string { return fmt.Sprintf("%d %s: %s", e.Status, e.Code, e.Message) }
+// maxLocation bounds what is kept of where a redirect leads.
+const maxLocation = 200
+
+func (e *StatusError) Error() string {
+	if e.Location != "" {
+		return fmt.Sprintf("%d: redirects to %q, and redirects are not followed: name the server that answers itself", e.Status, e.Location)
+	}
+	return fmt.Sprintf("%d %s: %s", e.Status, e.Code, e.Message)
+}
 
 // refusal is the error of an answer that is not 2xx.
 func refusal(res *http.Response, text []byte) *StatusError {
@@ -32,6 +43,10 @@ func refusal(res *http.Response, text []byte) *StatusError {
 	}
 	_, _ = json.Unmarshal(text, e), json.Unmarshal(text, &wait) // what is no JSON says nothing but its status
 	e.Status = res.StatusCode
+	if e.Status/100 == 3 {
+		e.Location = res.Header.Get("Location")
+		e.Location = e.Location[:min(len(e.Location), maxLocation)]
+	}
 	if seconds, err := strconv.ParseFloat(res.Header.Get("Retry-After"), 64); err == nil && seconds > 0 {
 		wait.Milliseconds = 1000 * seconds
 	}

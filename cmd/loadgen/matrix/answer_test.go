@@ -149,3 +149,21 @@ func TestAnAnswerMustNameWhatItIsAskedFor(t *testing.T) {
 		require.ErrorContains(t, err, "names no event_id", body)
 	}
 }
+
+func TestARedirectIsNotFollowed(t *testing.T) {
+	t.Parallel()
+	for _, status := range []int{301, 302, 307, 308} {
+		var asked atomic.Int32
+		c := client(t, func(w http.ResponseWriter, r *http.Request) {
+			asked.Add(1)
+			http.Redirect(w, r, "/elsewhere", status)
+		})
+		_, err := matrix.RegisterOpen(t.Context(), c.Base, "a", c.HTTP.Transport, nil)
+		require.ErrorContains(t, err, fmt.Sprintf(`%d: redirects to "/elsewhere"`, status))
+		_, err = matrix.WithToken(t.Context(), c.Base, "t", c.HTTP.Transport, nil)
+		require.ErrorContains(t, err, "redirects to")
+		_, err = matrix.Register(t.Context(), c.Base, "secret", "a", c.HTTP.Transport, nil)
+		require.ErrorContains(t, err, "redirects to")
+		require.Equal(t, int32(3), asked.Load())
+	}
+}

@@ -75,6 +75,11 @@ func Transport(idle int) *http.Transport {
 	}
 }
 
+// unredirected is an HTTP client that follows no redirect.
+func unredirected(transport http.RoundTripper) *http.Client {
+	return &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+}
+
 // Do sends a request and decodes its answer.
 func (c *Client) Do(ctx context.Context, method, path string, in, out any) error {
 	start := time.Now()

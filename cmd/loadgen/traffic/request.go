@@ -119,6 +119,8 @@ func reason(err error) string {
 	var status *matrix.StatusError
 	var network *net.OpError
 	switch {
+	case errors.As(err, &status) && status.Location != "":
+		return fmt.Sprintf("%d redirects to %q", status.Status, status.Location)
 	case errors.As(err, &status):
 		return fmt.Sprintf("%d %s", status.Status, status.Code)
 	case errors.Is(err, context.DeadlineExceeded):
