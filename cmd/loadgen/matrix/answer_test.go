@@ -69,7 +69,10 @@ func TestListenWaitsWhereRequestsAreLimited(t *testing.T) {
 		}
 	})
 	told, again := map[string]int{}, 0
-	c.Retrying = func(error) { again++ }
+	c.Retrying = func(_ error, limited time.Duration) {
+		again++
+		require.Equal(t, time.Millisecond, limited)
+	}
 	require.NoError(t, c.Listen(ctx, func() {}, func(room string, _ matrix.Event) { told[room]++ }))
 	require.Equal(t, 2, again)
 	require.Len(t, told, 8)

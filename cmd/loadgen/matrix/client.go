@@ -63,7 +63,9 @@ type Client struct {
 	UserID   string
 	DeviceID string
 	Token    string
-	Retrying func(error) // told of each request that Listen makes again; nil: nobody is
+	// Retrying is told of each request that Listen makes again, and of how long the server wants none until then, 0 if it does
+	// not say so; nil: nobody is.
+	Retrying func(err error, limited time.Duration)
 }
 
 // Transport keeps so many connections while they are idle, and does not hide a failure.

@@ -47,12 +47,17 @@ func (c *Client) Listen(ctx context.Context, ready func(), each func(room string
 		if limited > maxLimited || !passing(err) {
 			return fmt.Errorf("%s: listen: %w", c.UserID, err)
 		}
+		wait, wanted := pause, time.Duration(0)
+		if tooMany(err) {
+			wanted = asked(err)
+			wait = wanted
+		}
 		if c.Retrying != nil {
-			c.Retrying(err)
+			c.Retrying(err, wanted)
 		}
 		select { // a failure is counted; the next request asks from the same token
 		case <-ctx.Done():
-		case <-time.After(before(err)):
+		case <-time.After(wait):
 		}
 	}
 	return nil
@@ -82,17 +87,13 @@ func passing(err error) bool {
 	return !errors.As(err, &nonsense)
 }
 
-// before is how long to wait until the request that failed is made again.
-func before(err error) time.Duration {
+// asked is how long the answer to one request too many wants none.
+func asked(err error) time.Duration {
 	status := (*StatusError)(nil)
-	switch {
-	case !errors.As(err, &status) || !tooMany(err):
-		return pause
-	case status.After > 0:
+	if errors.As(err, &status) && status.After > 0 {
 		return status.After
-	default:
-		return limitedPause
 	}
+	return limitedPause
 }
 
 // Deliver tells of the events of an answer to a /sync from since, and of those in the gap of a limited timeline; of all of

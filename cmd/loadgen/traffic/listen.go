@@ -27,15 +27,14 @@ func (l *Load) Listen(ctx context.Context, ready func()) error {
 	deaf := make(chan struct{})
 	l.deaf = deaf
 	group, ctx := errgroup.WithContext(ctx)
-	var last lastError
 	first := make(chan struct{}, len(l.listeners))
 	for _, u := range l.listeners {
-		u.Retrying = last.set
+		u.Retrying = l.trouble.set
 		group.Go(func() error {
 			return u.Listen(ctx, func() { first <- struct{}{} }, func(room string, e matrix.Event) { l.seen(u, room, e) })
 		})
 	}
-	group.Go(func() error { return l.gather(ctx, first, &last, ready) })
+	group.Go(func() error { return l.gather(ctx, first, ready) })
 	err := group.Wait()
 	if err != nil {
 		close(deaf)
@@ -44,7 +43,7 @@ func (l *Load) Listen(ctx context.Context, ready func()) error {
 }
 
 // gather waits until every listener has its first answer, and says how that gets on.
-func (l *Load) gather(ctx context.Context, first <-chan struct{}, last *lastError, ready func()) error {
+func (l *Load) gather(ctx context.Context, first <-chan struct{}, ready func()) error {
 	patience := cmp.Or(l.cfg.Ready, Ready)
 	over := time.NewTimer(patience)
 	defer over.Stop()
@@ -57,34 +56,45 @@ func (l *Load) gather(ctx context.Context, first <-chan struct{}, last *lastErro
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
-			l.cfg.Say("%d of %d listeners have the answer to their first /sync; %s", there, len(l.listeners), last)
+			l.cfg.Say("%d of %d listeners have the answer to their first /sync; %s", there, len(l.listeners), &l.trouble)
 		case <-over.C:
-			return fmt.Errorf("after %s %d of %d listeners have the answer to their first /sync; %s", patience, there, len(l.listeners), last)
+			return fmt.Errorf("after %s %d of %d listeners have the answer to their first /sync; %s", patience, there, len(l.listeners), &l.trouble)
 		}
 	}
 	ready()
 	return nil
 }
 
-// lastError is the last of what went wrong for some listener. It is safe for concurrent use.
-type lastError struct {
-	mu  sync.Mutex
-	err error
+// trouble is what went wrong for listeners. It is safe for concurrent use.
+type trouble struct {
+	mu    sync.Mutex
+	last  error
+	until time.Time // some listener may not ask, for the server limits how many requests are made
 }
 
-func (l *lastError) set(err error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.err = err
+func (t *trouble) set(err error, limited time.Duration) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.last = err
+	if until := time.Now().Add(limited); limited > 0 && until.After(t.until) {
+		t.until = until
+	}
 }
 
-func (l *lastError) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.err == nil {
+// limitedUntil returns until when some listener may not ask.
+func (t *trouble) limitedUntil() time.Time {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.until
+}
+
+func (t *trouble) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.last == nil {
 		return "the others have no answer yet"
 	}
-	return "the last error was: " + l.err.Error()
+	return "the last error was: " + t.last.Error()
 }
 
 // seen notes an event that a listener got.

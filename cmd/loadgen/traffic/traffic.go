@@ -47,6 +47,7 @@ type Load struct {
 	trials    int
 	trial     atomic.Pointer[trial] // nil: none is under way
 	deaf      chan struct{}         // closed when the listeners have given up; nil: they do not
+	trouble   trouble
 }
 
 // user is who makes requests. mu is held while one syncs.

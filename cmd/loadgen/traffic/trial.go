@@ -138,14 +138,25 @@ func (t *trial) syncAll(ctx context.Context) error {
 	return nil
 }
 
+// limits bounds how long it is waited for listeners whom the server lets ask no more for a while.
+const limits = 5 * time.Minute
+
 // settle waits until every acknowledged message reached every listener, no more arrive for patience, or the
-// listeners have ended.
+// listeners have ended. While a listener may not ask, patience does not run.
 func (t *trial) settle(ctx context.Context, deaf <-chan struct{}, patience time.Duration) {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	last, since := -1, time.Now()
+	begin := time.Now()
+	last, since := -1, begin
 	for {
 		left := t.tracker.Missing()
+		free := t.load.trouble.limitedUntil()
+		if end := begin.Add(limits); free.After(end) {
+			free = end
+		}
+		if free.After(since) {
+			since = free
+		}
 		if left == 0 || left == last && time.Since(since) > patience {
 			return
 		}
