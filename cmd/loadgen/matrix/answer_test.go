@@ -170,3 +170,23 @@ func TestARedirectIsNotFollowed(t *testing.T) {
 		require.Equal(t, int32(3), asked.Load())
 	}
 }
+
+func TestOnlyLimitsInARowEndAListener(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	asked := 0
+	c := client(t, func(w http.ResponseWriter, _ *http.Request) {
+		if asked++; asked%2 == 0 {
+			fmt.Fprintf(w, `{"next_batch":"s%d"}`, asked)
+			return
+		}
+		if asked > 30 {
+			cancel()
+		}
+		w.WriteHeader(429)
+		fmt.Fprint(w, `{"retry_after_ms":1}`)
+	})
+	require.NoError(t, c.Listen(ctx, func() {}, nobody))
+	require.Greater(t, asked, 30)
+}
