@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync"
 
 	"github.com/myelin-hs/myelin/cmd/loadgen/matrix"
 )
@@ -21,8 +22,28 @@ func (o Options) accounts(users int, transport http.RoundTripper) (func(ctx cont
 		if len(tokens) < users {
 			return nil, fmt.Errorf("%s has %d access tokens, and %d users are needed: name fewer with --users and --listeners", o.TokensFile, len(tokens), users)
 		}
+		place := map[string]int{}
+		for i, token := range tokens {
+			if first, twice := place[token]; twice {
+				return nil, fmt.Errorf("%s has the same access token as number %d and number %d: each must be another user's", o.TokensFile, first+1, i+1)
+			}
+			place[token] = i
+		}
+		var mu sync.Mutex
+		taken := map[string]int{}
 		return func(ctx context.Context, number int, _ string) (*matrix.Client, error) {
-			return matrix.WithToken(ctx, o.Base, tokens[number], transport, nil)
+			c, err := matrix.WithToken(ctx, o.Base, tokens[number], transport, nil)
+			if err != nil {
+				return nil, err
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			if other, twice := taken[c.UserID]; twice {
+				return nil, fmt.Errorf("%s has two access tokens of %s, number %d and number %d: each must be another user's",
+					o.TokensFile, c.UserID, min(other, number)+1, max(other, number)+1)
+			}
+			taken[c.UserID] = number
+			return c, nil
 		}, nil
 	case o.SecretFile != "":
 		secret, err := lines(o.SecretFile)

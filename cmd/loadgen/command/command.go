@@ -3,7 +3,6 @@ package command
 import (
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -27,30 +26,26 @@ func Main(ctx context.Context, args []string, out, progress io.Writer) int {
 		return exitUsage
 	}
 	r, err := run(ctx, o, progress)
+	measured := r != nil && r.Result.Rate > 0
 	switch {
-	case ctx.Err() != nil && r == nil:
+	case ctx.Err() != nil && !measured:
 		fmt.Fprintln(progress, "loadgen: interrupted before anything was measured")
 		return exitInterrupted
 	case err != nil:
 		fmt.Fprintln(progress, "loadgen:", err)
-		return exitError
+		if !measured {
+			return exitError
+		}
+		r.Error = err.Error()
 	}
-	if !o.JSON {
-		r.print(out)
-		return r.exit()
-	}
-	text, err := json.MarshalIndent(r, "", "  ")
-	if err == nil {
-		_, err = fmt.Fprintf(out, "%s\n", text)
-	}
-	if err != nil {
+	if err := r.write(out, o.JSON); err != nil {
 		fmt.Fprintln(progress, "loadgen:", err)
 		return exitError
 	}
 	return r.exit()
 }
 
-// run prepares the load and plays it.
+// run prepares the load and plays it. With an error it returns what was measured before, too.
 func run(ctx context.Context, o Options, progress io.Writer) (r *Report, err error) {
 	profile, _ := traffic.FindProfile(o.Profile)
 	transport := matrix.Transport(o.InFlight + o.Size.Listeners)
@@ -61,7 +56,7 @@ func run(ctx context.Context, o Options, progress io.Writer) (r *Report, err err
 	say := func(format string, args ...any) { fmt.Fprintf(progress, format+"\n", args...) }
 	load, err := traffic.New(ctx, traffic.Config{
 		Profile: profile, Size: o.Size, Account: account, Run: "load-" + strings.ToLower(rand.Text()[:10]), Body: o.Body,
-		InFlight: o.InFlight, Backlog: o.Backlog, Deadline: o.Deadline, Say: say,
+		InFlight: o.InFlight, Backlog: o.Backlog, Deadline: o.Deadline, Ready: o.Ready, Say: say,
 	})
 	if err != nil {
 		return nil, err

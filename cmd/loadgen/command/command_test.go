@@ -63,6 +63,18 @@ func TestEveryProfileVerifiesWhatArrives(t *testing.T) {
 	}
 }
 
+func TestASendThatIsOneOfTenReachesEveryRoom(t *testing.T) {
+	t.Parallel()
+	h := &homeserver{}
+	_, code := load(t, h, "--profile=sync", "--rooms=5", "--users=5", "--members=5", "--rate=1000", "--duration=100ms")
+	require.Zero(t, code)
+	rooms := map[string]bool{}
+	for _, e := range h.events {
+		rooms[e.room] = true
+	}
+	require.Len(t, rooms, 5)
+}
+
 func TestMixedLeavesOutWhatIsNotServed(t *testing.T) {
 	t.Parallel()
 	r, code := load(t, &homeserver{extra: true}, "--profile=mixed", "--rate=1130", "--duration=100ms")
@@ -144,6 +156,51 @@ func TestAnInterruptedRunGivesItsResults(t *testing.T) {
 	require.Contains(t, out.String(), "each once, and in order")
 }
 
+func TestListenersWithoutAFirstAnswerEndTheRun(t *testing.T) {
+	t.Parallel()
+	h := &homeserver{syncs: func(int) int { return 500 }}
+	var out, progress bytes.Buffer
+	require.Equal(t, 1, command.Main(t.Context(), append([]string{"--base=" + h.start(t), "--ready=500ms"}, small...), &out, &progress))
+	require.Contains(t, progress.String(), "loadgen: after 500ms 0 of 2 listeners have the answer to their first /sync; the last error was: 500 M_FORBIDDEN")
+}
+
+// What was measured is not thrown away when the listeners are refused in the middle, and is not taken for loss.
+func TestListenersThatEndEndTheTrialWithItsResults(t *testing.T) {
+	t.Parallel()
+	for _, search := range []bool{false, true} {
+		h := &homeserver{syncs: func(since int) int {
+			if since > 20 {
+				return 403
+			}
+			return 0
+		}}
+		args := append([]string{"--base=" + h.start(t), "--json", fmt.Sprint("--find-rate=", search), "--max-rate=200"}, append(small, "--duration=1h")...)
+		var out, progress bytes.Buffer
+		require.Equal(t, 1, command.Main(t.Context(), args, &out, &progress))
+		require.Contains(t, progress.String(), "403 M_FORBIDDEN: no more")
+		var r command.Report
+		require.NoError(t, json.Unmarshal(out.Bytes(), &r))
+		require.Contains(t, r.Error, "403 M_FORBIDDEN: no more")
+		require.False(t, r.Result.Complete)
+		require.GreaterOrEqual(t, r.Result.Verdict.Acknowledged, 20)
+		require.True(t, r.Result.Verdict.OK())
+		send, _ := measure.Find(r.Result.Rows, "send")
+		require.GreaterOrEqual(t, send.OK, 20)
+		if search {
+			require.Len(t, r.Search.Tries, 1)
+			require.False(t, r.Search.Tries[0].Keeps)
+		}
+	}
+}
+
+func TestAFirstSyncMustHaveAllRooms(t *testing.T) {
+	t.Parallel()
+	h := &homeserver{forgets: 1}
+	var out, progress bytes.Buffer
+	require.Equal(t, 1, command.Main(t.Context(), append([]string{"--base=" + h.start(t), "--profile=first-sync"}, small...), &out, &progress))
+	require.Contains(t, progress.String(), "try a first-sync: the answer has not all rooms of the user")
+}
+
 func TestTokensAreTakenFromAFile(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "tokens")
@@ -154,12 +211,32 @@ func TestTokensAreTakenFromAFile(t *testing.T) {
 	require.Equal(t, 1, code)
 }
 
+func TestEachTokenMustBeOfAnotherUser(t *testing.T) {
+	t.Parallel()
+	for tokens, want := range map[string]string{
+		"a\nb\nc\nd\na\n":  "the same access token as number 1 and number 5",
+		"a\nb\nc\nd\nb'\n": "two access tokens of @b:test, number 2 and number 5",
+	} {
+		file := filepath.Join(t.TempDir(), "tokens")
+		require.NoError(t, os.WriteFile(file, []byte(tokens), 0o600))
+		h := &homeserver{}
+		var out, progress bytes.Buffer
+		require.Equal(t, 1, command.Main(t.Context(), append([]string{"--base=" + h.start(t), "--tokens-file=" + file}, small...), &out, &progress))
+		require.Contains(t, progress.String(), want)
+		require.NotContains(t, progress.String(), "b'", "a token is a secret")
+	}
+}
+
 func TestNonsenseIsRefusedWithAWordOnIt(t *testing.T) {
 	t.Parallel()
 	for args, want := range map[string]string{
-		"--base=nowhere": "no URL", "--profile=dance": "there are send", "--rate=0": "--rate", "--rate=-1": "--rate", "--rate=NaN": "--rate",
+		"--base=nowhere": "no URL", "--base=http://127.0.0.1:1/?a=b": "query", "--base=http://127.0.0.1:1#x": "fragment", "--base=http://127.0.0.1:1/?": "query",
+		"--profile=dance": "there are send", "--rate=0": "--rate", "--rate=-1": "--rate", "--rate=NaN": "--rate",
 		"--duration=0s": "--duration", "--duration=24h --rate=1000": "lower one", "--find-rate --max-rate=1": "--max-rate",
 		"--members=7 --users=3": "members", "--in-flight=0": "--in-flight", "--body=100000": "--body", "extra": "flags only",
+		"--rate=Inf": "--rate", "--rate=1e-12": "--rate", "--find-rate --max-rate=NaN": "--max-rate", "--find-rate --max-rate=Inf": "--max-rate",
+		"--rate=0.001 --duration=25h": "--duration", "--rate=0.001 --duration=2000000h": "--duration", "--rate=0.001 --warmup=25h": "--warmup",
+		"--deadline=25h": "--deadline", "--ready=0s": "--ready", "--ready=25h": "--ready",
 		"--tokens-file=a --shared-secret-file=b": "either", "--no-such": "no-such", "--deadline=0s": "--deadline",
 	} {
 		var out, progress bytes.Buffer

@@ -16,13 +16,17 @@ import (
 type homeserver struct {
 	mu      sync.Mutex
 	rooms   int
+	joined  map[string][]string // rooms by the token of who joined them
 	events  []stored
 	changed chan struct{} // closed when there is another event
 	sends   int
 	extra   bool // receipts and account data are served, too
 	deaf    bool // sends after the first are not answered
 
-	refuse func(n int) int // status of the nth send, 0: it is taken
+	forgets int // so many rooms of each user are not in the first answer of /sync
+
+	refuse func(n int) int     // status of the nth send, 0: it is taken
+	syncs  func(since int) int // status of a /sync, 0: it is answered
 	lose   func(n int) bool
 	twice  func(n int) bool
 }
@@ -34,20 +38,27 @@ type stored struct {
 
 func (h *homeserver) start(t *testing.T) string {
 	t.Helper()
-	h.changed = make(chan struct{})
+	h.changed, h.joined = make(chan struct{}), map[string][]string{}
 	mux := http.NewServeMux()
 	const v3 = "/_matrix/client/v3"
 	mux.HandleFunc("POST "+v3+"/register", h.register)
 	mux.HandleFunc("GET "+v3+"/account/whoami", func(w http.ResponseWriter, r *http.Request) {
-		answer(w, 200, map[string]any{"user_id": "@" + strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ") + ":test", "device_id": "D"})
+		answer(w, 200, map[string]any{"user_id": "@" + strings.TrimSuffix(token(r), "'") + ":test", "device_id": "D"})
 	})
 	mux.HandleFunc("POST "+v3+"/createRoom", func(w http.ResponseWriter, r *http.Request) {
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		h.rooms++
-		answer(w, 200, map[string]any{"room_id": fmt.Sprint("!room", h.rooms, ":test")})
+		room := fmt.Sprint("!room", h.rooms, ":test")
+		h.joined[token(r)] = append(h.joined[token(r)], room)
+		answer(w, 200, map[string]any{"room_id": room})
 	})
-	mux.HandleFunc("POST "+v3+"/rooms/{room}/join", func(w http.ResponseWriter, r *http.Request) { answer(w, 200, map[string]any{}) })
+	mux.HandleFunc("POST "+v3+"/rooms/{room}/join", func(w http.ResponseWriter, r *http.Request) {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.joined[token(r)] = append(h.joined[token(r)], r.PathValue("room"))
+		answer(w, 200, map[string]any{})
+	})
 	mux.HandleFunc("PUT "+v3+"/rooms/{room}/send/m.room.message/{txn}", h.send)
 	mux.HandleFunc("GET "+v3+"/sync", h.sync)
 	if h.extra {
@@ -60,6 +71,10 @@ func (h *homeserver) start(t *testing.T) string {
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
 	return server.URL
+}
+
+func token(r *http.Request) string {
+	return strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
 }
 
 func answer(w http.ResponseWriter, status int, body map[string]any) {
@@ -119,11 +134,17 @@ func (h *homeserver) send(w http.ResponseWriter, r *http.Request) {
 func (h *homeserver) sync(w http.ResponseWriter, r *http.Request) {
 	since, _ := strconv.Atoi(r.URL.Query().Get("since"))
 	wait, _ := strconv.Atoi(r.URL.Query().Get("timeout"))
+	if h.syncs != nil {
+		if status := h.syncs(since); status != 0 {
+			answer(w, status, map[string]any{"errcode": "M_FORBIDDEN", "error": "no more"})
+			return
+		}
+	}
 	late := time.NewTimer(time.Duration(wait) * time.Millisecond)
 	defer late.Stop()
 	for {
 		h.mu.Lock()
-		events, changed := h.events[since:], h.changed
+		events, changed, joined := h.events[since:], h.changed, h.joined[token(r)]
 		h.mu.Unlock()
 		if len(events) == 0 && wait > 0 && r.URL.Query().Has("since") {
 			select {
@@ -135,6 +156,11 @@ func (h *homeserver) sync(w http.ResponseWriter, r *http.Request) {
 			}
 		}
 		timelines := map[string][]any{}
+		if !r.URL.Query().Has("since") {
+			for _, room := range joined[min(len(joined), h.forgets):] {
+				timelines[room] = []any{}
+			}
+		}
 		for _, e := range events {
 			timelines[e.room] = append(timelines[e.room], e.json)
 		}

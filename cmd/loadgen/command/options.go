@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,6 +27,7 @@ type Options struct {
 	Body                   int
 	InFlight, Backlog      int
 	Deadline, Patience     time.Duration
+	Ready                  time.Duration
 	JSON                   bool
 }
 
@@ -33,6 +35,9 @@ type Options struct {
 const (
 	maxMessages = 5_000_000 // of a trial
 	maxInFlight = 20_000
+	minRate     = 0.001
+	maxRate     = 1_000_000
+	maxTime     = 24 * time.Hour // of each that is set
 )
 
 // usage is what --help says before the flags.
@@ -51,8 +56,9 @@ Profiles:
 Accounts are registered openly, or with --shared-secret-file, or taken from --tokens-file. Raise or lift the server's
 rate limits for them, or requests fail with 429.
 
-Ends with 0 if all went well, 1 if it could not run, 2 if it was told nonsense, 3 if requests failed or no rate keeps
-the bound, 4 if what arrived was not what was sent, 130 when it was interrupted; the results so far are printed then, too.
+Ends with 0 if all went well, 1 if it could not run or its listeners gave up, 2 if it was told nonsense, 3 if requests
+failed or no rate keeps the bound, 4 if what arrived was not what was sent, 130 when it was interrupted; what was measured
+until then is printed in any case.
 
 Flags:
 `
@@ -81,6 +87,7 @@ func Parse(args []string, out io.Writer) (Options, error) {
 	flags.IntVar(&o.Backlog, "backlog", 2000, "requests that may wait for that; what is due beyond is not made, and counts as failed")
 	flags.DurationVar(&o.Deadline, "deadline", matrix.Deadline, "what a request may take before it counts as failed")
 	flags.DurationVar(&o.Patience, "patience", 10*time.Second, "how long deliveries may stand still at the end before what is missing counts as lost")
+	flags.DurationVar(&o.Ready, "ready", traffic.Ready, "how long the listeners may take at the start until each has the answer to its first /sync")
 	flags.BoolVar(&o.JSON, "json", false, "print the results as JSON")
 	err := flags.Parse(args)
 	if errors.Is(err, flag.ErrHelp) {
@@ -103,6 +110,9 @@ func (o *Options) complete() error {
 	base, err := url.Parse(o.Base)
 	if err != nil || base.Host == "" || (base.Scheme != "http" && base.Scheme != "https") {
 		return fmt.Errorf("--base %q is no URL such as http://127.0.0.1:8008", o.Base)
+	}
+	if strings.ContainsAny(o.Base, "?#") {
+		return fmt.Errorf("--base %q has a query or fragment, to which no path can be added: leave it out", o.Base)
 	}
 	o.Base = strings.TrimSuffix(o.Base, "/")
 	p, known := traffic.FindProfile(o.Profile)
@@ -130,22 +140,28 @@ func (o *Options) complete() error {
 	switch {
 	case o.SecretFile != "" && o.TokensFile != "":
 		return errors.New("say either --shared-secret-file or --tokens-file")
-	case !(o.Rate > 0) || o.Rate > 1e6:
-		return fmt.Errorf("--rate %g must be above 0 and at most 1000000", o.Rate)
-	case o.FindRate && (o.MaxRate < o.Rate || o.MaxRate > 1e6):
-		return fmt.Errorf("--max-rate %g must be between --rate and 1000000", o.MaxRate)
-	case o.Duration <= 0 || o.Warmup < 0:
-		return errors.New("--duration must be above 0, --warmup not below")
-	case most*(2*o.Duration+o.Warmup).Seconds() > maxMessages:
+	// NaN is neither above nor below anything: only what is within the bounds passes.
+	case !(o.Rate >= minRate && o.Rate <= maxRate):
+		return fmt.Errorf("--rate %g must be between %g and %d", o.Rate, minRate, maxRate)
+	case o.FindRate && !(o.MaxRate >= o.Rate && o.MaxRate <= maxRate):
+		return fmt.Errorf("--max-rate %g must be between --rate and %d", o.MaxRate, maxRate)
+	case o.Duration <= 0 || o.Duration > maxTime || o.Warmup < 0 || o.Warmup > maxTime:
+		return fmt.Errorf("--duration must be above 0, --warmup not below, and neither above %s", maxTime)
+	case !(most*(2*o.Duration+o.Warmup).Seconds() <= maxMessages):
 		return fmt.Errorf("%g requests a second for %s are more than the %d that can be judged: lower one of them", most, o.Duration, maxMessages)
-	case o.P99 <= 0 || o.Deadline <= 0 || o.Patience <= 0:
-		return errors.New("--p99, --deadline and --patience must be above 0")
+	case !within(o.P99, o.Deadline, o.Patience, o.Ready):
+		return fmt.Errorf("--p99, --deadline, --patience and --ready must be above 0 and at most %s", maxTime)
 	case o.InFlight < 1 || o.InFlight > maxInFlight || o.Backlog < 0 || o.Backlog > 1_000_000:
 		return fmt.Errorf("--in-flight must be between 1 and %d, --backlog between 0 and 1000000", maxInFlight)
 	case o.Body < 0 || o.Body > 60_000:
 		return errors.New("--body must be between 0 and 60000")
 	}
 	return nil
+}
+
+// within reports whether all of these are above 0 and at most maxTime.
+func within(all ...time.Duration) bool {
+	return !slices.ContainsFunc(all, func(d time.Duration) bool { return d <= 0 || d > maxTime })
 }
 
 func names() []string {

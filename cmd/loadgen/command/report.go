@@ -1,6 +1,7 @@
 package command
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
@@ -20,6 +21,8 @@ type Report struct {
 	// Search is nil without --find-rate.
 	Search *Search        `json:"search,omitempty"`
 	Result traffic.Result `json:"result"` // of the one trial, or of the one that confirmed the rate, or the last
+	// Error is why it ended early, "" if it did not.
+	Error string `json:"error,omitempty"`
 }
 
 // A Search is what was tried for the greatest rate.
@@ -47,6 +50,8 @@ func (r Report) exit() int {
 	switch {
 	case !r.Result.Verdict.OK():
 		return exitWrong
+	case r.Error != "":
+		return exitError
 	case !r.Result.Complete:
 		return exitInterrupted
 	case r.Search != nil && !r.Search.Found, r.Result.Failed() > 0:
@@ -54,6 +59,20 @@ func (r Report) exit() int {
 	default:
 		return exitOK
 	}
+}
+
+// write writes the report, for people or as JSON.
+func (r Report) write(w io.Writer, asJSON bool) error {
+	if !asJSON {
+		r.print(w)
+		return nil
+	}
+	text, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(w, "%s\n", text)
+	return err
 }
 
 // print writes the report for people.
@@ -93,6 +112,10 @@ func (r Report) print(w io.Writer) {
 func (r Report) judge(w io.Writer) {
 	v := r.Result.Verdict
 	if v.Acknowledged == 0 {
+		return
+	}
+	if v.OK() && r.Error != "" {
+		fmt.Fprintf(w, "\n%d messages were acknowledged and delivered %d times until it ended: what is missing is not judged.\n", v.Acknowledged, v.Delivered)
 		return
 	}
 	if v.OK() && v.Delivered == 0 {

@@ -16,11 +16,12 @@ const registering = time.Minute
 
 // Register makes an account by the registration shared secret and logs its first device in.
 func Register(ctx context.Context, base, secret, localpart string, transport http.RoundTripper, failures *Failures) (*Client, error) {
-	c := &Client{Base: base, HTTP: &http.Client{Transport: transport}, Failures: failures, Deadline: registering}
+	c := &Client{Base: base, HTTP: unredirected(transport), Failures: failures, Deadline: registering}
 	var nonce struct {
 		Nonce string `json:"nonce"`
 	}
-	if err := c.Do(ctx, http.MethodGet, "/_synapse/admin/v1/register", nil, &nonce); err != nil {
+	err := c.Do(ctx, http.MethodGet, "/_synapse/admin/v1/register", nil, &nonce)
+	if err = named(err, "nonce", nonce.Nonce); err != nil {
 		return nil, fmt.Errorf("ask for a registration nonce: %w", err)
 	}
 	password := "correct horse " + localpart
@@ -31,10 +32,10 @@ func Register(ctx context.Context, base, secret, localpart string, transport htt
 		DeviceID    string `json:"device_id"`
 		AccessToken string `json:"access_token"`
 	}
-	err := c.Do(ctx, http.MethodPost, "/_synapse/admin/v1/register", map[string]any{
+	err = c.Do(ctx, http.MethodPost, "/_synapse/admin/v1/register", map[string]any{
 		"nonce": nonce.Nonce, "username": localpart, "password": password, "admin": false, "mac": hex.EncodeToString(mac.Sum(nil)),
 	}, &account)
-	if err != nil {
+	if err = named(err, "user_id", account.UserID, "access_token", account.AccessToken); err != nil {
 		return nil, fmt.Errorf("register %s: %w", localpart, err)
 	}
 	c.UserID, c.DeviceID, c.Token, c.Deadline = account.UserID, account.DeviceID, account.AccessToken, 0
@@ -43,7 +44,7 @@ func Register(ctx context.Context, base, secret, localpart string, transport htt
 
 // RegisterOpen makes an account where anybody may, by the stage m.login.dummy, and logs its first device in.
 func RegisterOpen(ctx context.Context, base, localpart string, transport http.RoundTripper, failures *Failures) (*Client, error) {
-	c := &Client{Base: base, HTTP: &http.Client{Transport: transport}, Failures: failures, Deadline: registering}
+	c := &Client{Base: base, HTTP: unredirected(transport), Failures: failures, Deadline: registering}
 	var account struct {
 		UserID      string `json:"user_id"`
 		DeviceID    string `json:"device_id"`
@@ -61,7 +62,7 @@ func RegisterOpen(ctx context.Context, base, localpart string, transport http.Ro
 	if status := (*StatusError)(nil); errors.As(err, &status) && status.Session != "" { // some want the session named that they made
 		err = ask(status.Session)
 	}
-	if err != nil {
+	if err = named(err, "user_id", account.UserID, "access_token", account.AccessToken); err != nil {
 		return nil, fmt.Errorf("register %s: %w", localpart, err)
 	}
 	c.UserID, c.DeviceID, c.Token, c.Deadline = account.UserID, account.DeviceID, account.AccessToken, 0
@@ -70,12 +71,13 @@ func RegisterOpen(ctx context.Context, base, localpart string, transport http.Ro
 
 // WithToken is the device of an access token.
 func WithToken(ctx context.Context, base, token string, transport http.RoundTripper, failures *Failures) (*Client, error) {
-	c := &Client{Base: base, HTTP: &http.Client{Transport: transport}, Failures: failures, Token: token}
+	c := &Client{Base: base, HTTP: unredirected(transport), Failures: failures, Token: token}
 	var who struct {
 		UserID   string `json:"user_id"`
 		DeviceID string `json:"device_id"`
 	}
-	if err := c.Do(ctx, http.MethodGet, "/_matrix/client/v3/account/whoami", nil, &who); err != nil {
+	err := c.Do(ctx, http.MethodGet, "/_matrix/client/v3/account/whoami", nil, &who)
+	if err = named(err, "user_id", who.UserID); err != nil {
 		return nil, fmt.Errorf("ask whose access token it is: %w", err)
 	}
 	c.UserID, c.DeviceID = who.UserID, who.DeviceID

@@ -1,5 +1,5 @@
-// Package matrix is a plain Matrix client that loads and tests a homeserver: it never retries, bounds each request in time,
-// and counts every failure, so that what a user would have noticed is noticed.
+// Package matrix is a plain Matrix client that loads and tests a homeserver: it bounds each request in time, counts every
+// failure, and never retries but where it listens, so that what a user would have noticed is noticed.
 package matrix
 
 import (
@@ -8,7 +8,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -64,6 +63,9 @@ type Client struct {
 	UserID   string
 	DeviceID string
 	Token    string
+	// Retrying is told of each request that Listen makes again, and of how long the server wants none until then, 0 if it does
+	// not say so; nil: nobody is.
+	Retrying func(err error, limited time.Duration)
 }
 
 // Transport keeps so many connections while they are idle, and does not hide a failure.
@@ -75,15 +77,10 @@ func Transport(idle int) *http.Transport {
 	}
 }
 
-// StatusError is an answer that is not 2xx.
-type StatusError struct {
-	Status  int
-	Code    string `json:"errcode"`
-	Message string `json:"error"`
-	Session string `json:"session"` // of a registration that wants another stage; else ""
+// unredirected is an HTTP client that follows no redirect.
+func unredirected(transport http.RoundTripper) *http.Client {
+	return &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 }
-
-func (e *StatusError) Error() string { return fmt.Sprintf("%d %s: %s", e.Status, e.Code, e.Message) }
 
 // Do sends a request and decodes its answer.
 func (c *Client) Do(ctx context.Context, method, path string, in, out any) error {
@@ -131,12 +128,13 @@ func (c *Client) do(ctx context.Context, method, path string, in, out any) error
 		return err
 	}
 	if res.StatusCode/100 != 2 {
-		e := &StatusError{Status: res.StatusCode}
-		_ = json.Unmarshal(text, e)
-		return e
+		return refusal(res, text)
 	}
 	if out == nil {
 		return nil
 	}
-	return json.Unmarshal(text, out)
+	if err := json.Unmarshal(text, out); err != nil {
+		return &NonsenseError{"is not what Matrix has there: " + err.Error()}
+	}
+	return nil
 }

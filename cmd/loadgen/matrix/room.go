@@ -14,7 +14,7 @@ func (c *Client) CreateRoom(ctx context.Context, name string, invite []string) (
 	}
 	err := c.Do(ctx, http.MethodPost, "/_matrix/client/v3/createRoom",
 		map[string]any{"name": name, "preset": "private_chat", "invite": invite}, &room)
-	return room.RoomID, err
+	return room.RoomID, named(err, "room_id", room.RoomID)
 }
 
 // Join accepts an invitation.
@@ -34,10 +34,7 @@ func (c *Client) SendText(ctx context.Context, room, txn, body string) (string, 
 	}
 	path := "/_matrix/client/v3/rooms/" + url.PathEscape(room) + "/send/m.room.message/" + url.PathEscape(txn)
 	err := c.Do(ctx, http.MethodPut, path, message{"m.text", body}, &sent)
-	if err == nil && sent.EventID == "" {
-		err = errors.New("the answer names no event_id")
-	}
-	return sent.EventID, err
+	return sent.EventID, named(err, "event_id", sent.EventID)
 }
 
 // message is the content of one.
@@ -52,10 +49,7 @@ func (c *Client) SetTopic(ctx context.Context, room, key string) (string, error)
 		EventID string `json:"event_id"`
 	}
 	err := c.Do(ctx, http.MethodPut, c.topic(room), map[string]any{"topic": key}, &set)
-	if err == nil && set.EventID == "" {
-		err = errors.New("the answer names no event_id")
-	}
-	return set.EventID, err
+	return set.EventID, named(err, "event_id", set.EventID)
 }
 
 // Topic reads the room's topic, "" while it has none.

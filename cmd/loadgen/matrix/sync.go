@@ -44,6 +44,16 @@ type Sync struct {
 	} `json:"rooms"`
 }
 
+// Beginning is how long the first /sync of a listener may take: a server may have much to put together for it.
+const Beginning = time.Minute
+
+// Begin is a user's first /sync, which may take up to Beginning.
+func (c *Client) Begin(ctx context.Context) (Sync, error) {
+	patient := *c
+	patient.Deadline = max(c.Deadline, Beginning)
+	return patient.Sync(ctx, "", 0)
+}
+
 // Sync waits up to timeout for what came after since.
 func (c *Client) Sync(ctx context.Context, since string, timeout time.Duration) (Sync, error) {
 	q := url.Values{"timeout": {strconv.FormatInt(timeout.Milliseconds(), 10)}, "filter": {`{"room":{"timeline":{"limit":100}}}`}}
@@ -52,13 +62,18 @@ func (c *Client) Sync(ctx context.Context, since string, timeout time.Duration) 
 	}
 	var s Sync
 	err := c.Do(ctx, http.MethodGet, "/_matrix/client/v3/sync?"+q.Encode(), nil, &s)
-	return s, err
+	return s, named(err, "next_batch", s.NextBatch)
 }
 
 // Between returns a room's events from one pagination token to another, oldest first.
 func (c *Client) Between(ctx context.Context, room, from, to string) ([]Event, error) {
 	var all []Event
+	asked := map[string]bool{}
 	for from != "" {
+		if asked[from] {
+			return nil, &NonsenseError{"of /messages leads back to " + from + ": there is no end to it"}
+		}
+		asked[from] = true
 		q := url.Values{"dir": {"b"}, "from": {from}, "to": {to}, "limit": {"100"}}
 		var page struct {
 			Chunk []Event `json:"chunk"`

@@ -24,7 +24,7 @@ func (b Bound) Keeps(r Result) bool {
 }
 
 // Greatest looks for the greatest rate that keeps the bound, and returns the trial that confirmed it; found says whether
-// there is one. Without one, or when ctx ends, it returns the last trial; so it does as soon as what arrives is not what was
+// there is one. Without one, or when ctx or the listeners end, it returns the last trial; so it does as soon as what arrives is not what was
 // sent, for then no rate counts.
 func (l *Load) Greatest(ctx context.Context, b Bound) (r Result, found bool, err error) {
 	rate, err := search.Greatest(b.Bounds, func(rate float64, confirm bool) (bool, error) {
@@ -45,12 +45,18 @@ func (l *Load) Greatest(ctx context.Context, b Bound) (r Result, found bool, err
 		if !r.Verdict.OK() {
 			return false, errWrong
 		}
+		if !r.Complete {
+			return false, errEnded
+		}
 		return keeps, ctx.Err()
 	})
-	if ctx.Err() != nil || errors.Is(err, errWrong) {
+	if ctx.Err() != nil || errors.Is(err, errWrong) || errors.Is(err, errEnded) {
 		return r, false, nil
 	}
 	return r, rate > 0, err
 }
 
-var errWrong = errors.New("what arrived is not what was sent")
+var (
+	errWrong = errors.New("what arrived is not what was sent")
+	errEnded = errors.New("the trial was not played to its end")
+)

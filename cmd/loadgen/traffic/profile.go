@@ -79,14 +79,30 @@ func (p Profile) has(kind string) bool {
 	return slices.ContainsFunc(p.Mix, func(s Share) bool { return s.Kind == kind })
 }
 
+// A step is one request of a round: the nth of its kind there, of so many.
+type step struct {
+	kind    string
+	nth, of int
+}
+
+// round is one pass through the mix.
+type round []step
+
+// at returns the kind of the nth request of a trial, and which of its kind that is. Rooms and users are taken by the latter:
+// taken by n itself, a kind that comes in every tenth place would only ever meet every tenth user.
+func (r round) at(n int) (kind string, nth int) {
+	s := r[n%len(r)]
+	return s.kind, n/len(r)*s.of + s.nth
+}
+
 // order is one round of the mix, its kinds as evenly spread as their weights allow.
-func order(mix []Share) []string {
+func order(mix []Share) round {
 	total := 0
 	for _, s := range mix {
 		total += s.Weight
 	}
-	owed := make([]int, len(mix))
-	round := make([]string, 0, total)
+	owed, made := make([]int, len(mix)), make([]int, len(mix))
+	all := make(round, 0, total)
 	for range total {
 		most := 0
 		for i, s := range mix {
@@ -95,7 +111,8 @@ func order(mix []Share) []string {
 			}
 		}
 		owed[most] -= total
-		round = append(round, mix[most].Kind)
+		all = append(all, step{mix[most].Kind, made[most], mix[most].Weight})
+		made[most]++
 	}
-	return round
+	return all
 }

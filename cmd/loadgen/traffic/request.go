@@ -12,14 +12,24 @@ import (
 	"github.com/myelin-hs/myelin/cmd/loadgen/matrix"
 )
 
+// pick is who makes the nth request of a kind, in which room, and, as far as it is for somebody, for whom. All rooms come in
+// turn, and in each of them all members; who syncs comes in turn, too.
+func (l *Load) pick(kind string, n int) (at int, u, to *user) {
+	if kind == Sync || kind == FirstSync {
+		return 0, l.users[n%len(l.users)], nil
+	}
+	at = n % len(l.rooms)
+	members, turn := l.rooms[at].members, n/len(l.rooms)
+	return at, members[turn%len(members)], members[(turn+1)%len(members)]
+}
+
 // request makes the nth request of a kind.
 func (t *trial) request(ctx context.Context, kind string, n int, due time.Time) error {
-	l := t.load
-	r := l.rooms[n%len(l.rooms)]
-	u := r.members[n/len(l.rooms)%len(r.members)]
+	at, u, to := t.load.pick(kind, n)
+	r := t.load.rooms[at]
 	switch kind {
 	case Send:
-		return t.send(ctx, u, n%len(l.rooms), due)
+		return t.send(ctx, u, at, due)
 	case Receipt:
 		if last := r.last.Load(); last != nil {
 			return u.Receipt(ctx, r.id, *last)
@@ -30,13 +40,11 @@ func (t *trial) request(ctx context.Context, kind string, n int, due time.Time) 
 	case DeviceList:
 		return u.RenameDevice(ctx, "device of load "+strconv.Itoa(n))
 	case ToDevice:
-		to := r.members[(n+1)%len(r.members)]
 		return u.SendToDevice(ctx, "org.example.load", t.key(n), to.UserID, map[string]any{"n": n})
 	case Sync:
-		return t.sync(ctx, l.users[n%len(l.users)])
+		return t.sync(ctx, u)
 	case FirstSync:
-		_, err := l.users[n%len(l.users)].Sync(ctx, "", 0)
-		return err
+		return firstSync(ctx, u)
 	}
 	return fmt.Errorf("no such kind of request: %s", kind)
 }
@@ -77,7 +85,11 @@ func (t *trial) number(e matrix.Event) (number int, ok bool) {
 func (t *trial) sync(ctx context.Context, u *user) error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	answer, err := u.Sync(ctx, u.since, 0)
+	ask := u.Begin
+	if u.since != "" {
+		ask = func(ctx context.Context) (matrix.Sync, error) { return u.Sync(ctx, u.since, 0) }
+	}
+	answer, err := ask(ctx)
 	if err != nil {
 		return err
 	}
@@ -88,11 +100,27 @@ func (t *trial) sync(ctx context.Context, u *user) error {
 	return err
 }
 
+// firstSync is one answer of /sync from the beginning, which must have all rooms of the user.
+func firstSync(ctx context.Context, u *user) error {
+	answer, err := u.Sync(ctx, "", 0)
+	if err != nil {
+		return err
+	}
+	for _, id := range u.rooms {
+		if _, there := answer.Rooms.Join[id]; !there {
+			return &matrix.NonsenseError{What: "has not all rooms of the user"}
+		}
+	}
+	return nil
+}
+
 // reason is an error in the few words that are the same for all of its sort.
 func reason(err error) string {
 	var status *matrix.StatusError
 	var network *net.OpError
 	switch {
+	case errors.As(err, &status) && status.Location != "":
+		return fmt.Sprintf("%d redirects to %q", status.Status, status.Location)
 	case errors.As(err, &status):
 		return fmt.Sprintf("%d %s", status.Status, status.Code)
 	case errors.Is(err, context.DeadlineExceeded):
@@ -101,5 +129,5 @@ func reason(err error) string {
 		return network.Op + ": " + network.Err.Error()
 	}
 	text := err.Error()
-	return text[strings.LastIndex(text, ": ")+1:]
+	return strings.TrimSpace(text[strings.LastIndex(text, ": ")+1:])
 }

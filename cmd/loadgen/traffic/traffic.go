@@ -29,6 +29,8 @@ type Config struct {
 	InFlight, Backlog int
 	// Deadline of each request; 0: matrix.Deadline.
 	Deadline time.Duration
+	// Ready is how long the listeners may take until each has its first answer; 0: the constant of that name.
+	Ready time.Duration
 	// Say tells how preparing gets on; nil: nobody is told.
 	Say func(format string, args ...any)
 }
@@ -44,6 +46,8 @@ type Load struct {
 	unserved  []Share
 	trials    int
 	trial     atomic.Pointer[trial] // nil: none is under way
+	deaf      chan struct{}         // closed when the listeners have given up; nil: they do not
+	trouble   trouble
 }
 
 // user is who makes requests. mu is held while one syncs.
@@ -52,6 +56,7 @@ type user struct {
 	number int // of a listener
 	mu     sync.Mutex
 	since  string
+	rooms  []string // joined; only where the profile has first syncs
 }
 
 type room struct {
@@ -99,6 +104,13 @@ func New(ctx context.Context, cfg Config) (*Load, error) {
 	if cfg.Profile.has(Sync) {
 		l.listeners = l.users
 	}
+	if cfg.Profile.has(FirstSync) {
+		for _, r := range l.rooms {
+			for _, u := range r.members {
+				u.rooms = append(u.rooms, r.id)
+			}
+		}
+	}
 	return l, l.probe(ctx)
 }
 
@@ -142,6 +154,15 @@ func (l *Load) takeRooms() {
 	}
 }
 
+// membersOf are those of the room of this number, the one who makes it first.
+func (l *Load) membersOf(room int) []*user {
+	var all []*user
+	for j := range l.cfg.Size.Members {
+		all = append(all, l.users[(room+j)%l.cfg.Size.Users])
+	}
+	return all
+}
+
 // makeRooms makes room i the one of user i, and lets the users after that one join, and all listeners.
 func (l *Load) makeRooms(ctx context.Context) error {
 	size := l.cfg.Size
@@ -151,10 +172,7 @@ func (l *Load) makeRooms(ctx context.Context) error {
 	group.SetLimit(8)
 	for i := range l.rooms {
 		group.Go(func() error {
-			r := &room{}
-			for j := range size.Members {
-				r.members = append(r.members, l.users[(i+j)%size.Users])
-			}
+			r := &room{members: l.membersOf(i)}
 			others := append(append([]*user{}, r.members[1:]...), l.listeners...)
 			invite := make([]string, len(others))
 			for j, u := range others {

@@ -5,10 +5,7 @@ import (
 	"fmt"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/myelin-hs/myelin/cmd/loadgen/delivery"
-	"github.com/myelin-hs/myelin/cmd/loadgen/matrix"
 	"github.com/myelin-hs/myelin/cmd/loadgen/measure"
 	"github.com/myelin-hs/myelin/cmd/loadgen/schedule"
 )
@@ -75,58 +72,23 @@ func newTrial(l *Load, n int) *trial {
 	return t
 }
 
-// Listen lets the listeners long-poll until ctx ends. ready is called once each of them has a token. Call it before Play,
-// except where users sync as part of the profile.
-func (l *Load) Listen(ctx context.Context, ready func()) error {
-	if l.cfg.Profile.has(Sync) || len(l.listeners) == 0 {
-		ready()
-		<-ctx.Done()
-		return nil
-	}
-	group, ctx := errgroup.WithContext(ctx)
-	first := make(chan struct{}, len(l.listeners))
-	for _, u := range l.listeners {
-		group.Go(func() error {
-			return u.Listen(ctx, func() { first <- struct{}{} }, func(room string, e matrix.Event) { l.seen(u, room, e) })
-		})
-	}
-	group.Go(func() error {
-		for range l.listeners {
-			select {
-			case <-first:
-			case <-ctx.Done():
-				return nil
-			}
-		}
-		ready()
-		return nil
-	})
-	return group.Wait()
-}
-
-// seen notes an event that a listener got.
-func (l *Load) seen(u *user, room string, e matrix.Event) {
-	t := l.trial.Load()
-	at, known := l.index[room]
-	if t == nil || !known {
-		return
-	}
-	number, ours := t.number(e)
-	if !ours {
-		return
-	}
-	if due, first := t.tracker.Seen(u.number, at, number, e.EventID); first && !due.Before(t.from) && !l.cfg.Profile.has(Sync) { // who syncs in turn does not wait
-		t.recorder.OK(Deliver, time.Since(due))
-	}
-}
-
-// Play plays a trial. When ctx ends before it is over, the result is of what was until then.
+// Play plays a trial. When ctx ends before it is over, or the listeners do, the result is of what was until then.
 func (l *Load) Play(ctx context.Context, p Trial) (Result, error) {
+	deaf := l.deaf
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		select {
+		case <-deaf:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
 	l.trials++
 	t := newTrial(l, l.trials)
 	working := context.WithoutCancel(ctx) // what is under way is brought to its end
 	if l.cfg.Profile.has(Sync) {
-		if err := t.syncAll(working); err != nil {
+		if err := t.syncAll(ctx); err != nil {
 			return Result{}, err
 		}
 	}
@@ -134,23 +96,20 @@ func (l *Load) Play(ctx context.Context, p Trial) (Result, error) {
 	t.from = begin.Add(p.Warmup)
 	l.trial.Store(t)
 	defer l.trial.Store(nil)
-	round := order(l.mix)
-	made := func(a schedule.Arrival) (kind string, measured bool) {
-		return round[a.N%len(round)], !a.Due.Before(t.from)
-	}
+	requests := order(l.mix)
 	s := schedule.Schedule{Rate: p.Rate, InFlight: l.cfg.InFlight, Backlog: l.cfg.Backlog}
 	s.Run(ctx, p.Warmup+p.Length, func(a schedule.Arrival) {
-		kind, measured := made(a)
-		err := t.request(working, kind, a.N, a.Due)
+		kind, n := requests.at(a.N)
+		err := t.request(working, kind, n, a.Due)
 		switch {
-		case !measured && err == nil:
+		case err == nil && a.Due.Before(t.from):
 		case err == nil:
 			t.recorder.OK(kind, time.Since(a.Due))
 		default: // a failure counts whenever it is
 			t.recorder.Failed(kind, reason(err))
 		}
 	}, func(a schedule.Arrival) {
-		if kind, _ := made(a); ctx.Err() == nil {
+		if kind, _ := requests.at(a.N); ctx.Err() == nil {
 			t.recorder.Failed(kind, "not made: too many were waiting")
 		}
 	})
@@ -158,10 +117,15 @@ func (l *Load) Play(ctx context.Context, p Trial) (Result, error) {
 	if ctx.Err() != nil {
 		during = min(during, max(0, time.Since(t.from)))
 	}
-	t.settle(working, p.Patience)
-	return Result{
-		Rate: p.Rate, Seconds: during.Seconds(), Rows: t.recorder.Rows(during), Verdict: t.tracker.Verdict(), Complete: ctx.Err() == nil,
-	}, nil
+	r := Result{Rate: p.Rate, Seconds: during.Seconds(), Complete: ctx.Err() == nil}
+	t.settle(working, deaf, p.Patience)
+	r.Rows, r.Verdict = t.recorder.Rows(during), t.tracker.Verdict()
+	select {
+	case <-deaf: // nobody was there to get what is missing
+		r.Complete, r.Verdict.Lost = false, delivery.Fault{}
+	default:
+	}
+	return r, nil
 }
 
 // syncAll brings the users' tokens up to date.
@@ -174,13 +138,25 @@ func (t *trial) syncAll(ctx context.Context) error {
 	return nil
 }
 
-// settle waits until every acknowledged message reached every listener, or no more arrive for patience.
-func (t *trial) settle(ctx context.Context, patience time.Duration) {
+// limits bounds how long it is waited for listeners whom the server lets ask no more for a while.
+const limits = 5 * time.Minute
+
+// settle waits until every acknowledged message reached every listener, no more arrive for patience, or the
+// listeners have ended. While a listener may not ask, patience does not run.
+func (t *trial) settle(ctx context.Context, deaf <-chan struct{}, patience time.Duration) {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	last, since := -1, time.Now()
+	begin := time.Now()
+	last, since := -1, begin
 	for {
 		left := t.tracker.Missing()
+		free := t.load.trouble.limitedUntil()
+		if end := begin.Add(limits); free.After(end) {
+			free = end
+		}
+		if free.After(since) {
+			since = free
+		}
 		if left == 0 || left == last && time.Since(since) > patience {
 			return
 		}
@@ -190,6 +166,10 @@ func (t *trial) settle(ctx context.Context, patience time.Duration) {
 		if t.load.cfg.Profile.has(Sync) {
 			_ = t.syncAll(ctx) // what failed is missing, and so counts as lost
 		}
-		<-tick.C
+		select {
+		case <-tick.C:
+		case <-deaf:
+			return
+		}
 	}
 }
