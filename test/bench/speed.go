@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"syscall"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -194,6 +195,11 @@ func (r *rig) round(ctx context.Context, a *alone, best form, fleets []*fleet, l
 	if one.uncommittedCore, err = a.uncommitted(ctx, 1, length); err != nil {
 		return one, err
 	}
+	// What that wrote is not to be on its way to the disk while somebody else waits for it.
+	if err := r.admin(ctx, "CHECKPOINT"); err != nil {
+		return one, err
+	}
+	syscall.Sync()
 	floor, stop, err := r.startFloor(ctx, pick(r, busy, traffic.Size{Rooms: 4, Users: 2, Members: 2}))
 	if err != nil {
 		return one, err
@@ -241,7 +247,7 @@ func (f *fleet) compare(ctx context.Context) error {
 // greatest looks for the greatest rate within p99, from the last one on. each is told of every trial.
 func (r *rig) greatest(ctx context.Context, load *traffic.Load, last *float64, each func(traffic.Result)) (float64, error) {
 	b := traffic.Bound{
-		P99: p99, Bounds: search.Bounds{From: 400, To: 100_000, Step: 2, Precision: 0.07, Doubt: 1, Confirm: 3},
+		P99: p99, Bounds: search.Bounds{From: 400, To: 100_000, Step: 2, Precision: 0.07, Doubt: 1, Confirm: 6},
 		Trial: traffic.Trial{Warmup: 300 * time.Millisecond, Length: 1500 * time.Millisecond},
 		Each:  func(result traffic.Result, _, _ bool) { each(result) },
 	}
