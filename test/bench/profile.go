@@ -3,14 +3,10 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"maps"
-	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -19,7 +15,6 @@ import (
 	"github.com/myelin-hs/myelin/cmd/loadgen/traffic"
 	"github.com/myelin-hs/myelin/pkg/network/porttest"
 	"github.com/myelin-hs/myelin/test/figures"
-	"github.com/myelin-hs/myelin/test/processes"
 )
 
 func profileTable() []figures.Row { return nil }
@@ -57,7 +52,13 @@ func profile(ctx context.Context, r *rig) ([]figures.Row, error) {
 	}
 	group, running := errgroup.WithContext(ctx)
 	for _, w := range f.workers {
-		group.Go(func() error { return fetchProfile(running, w, length, filepath.Join(dir, w.Name+".pprof")) })
+		group.Go(func() error {
+			text, err := w.Profile(running, length)
+			if err != nil {
+				return err
+			}
+			return os.WriteFile(filepath.Join(dir, w.Name+".pprof"), text, 0o644)
+		})
 	}
 	var measured []figures.Row
 	group.Go(func() error {
@@ -83,7 +84,7 @@ func profile(ctx context.Context, r *rig) ([]figures.Row, error) {
 		for _, row := range result.Rows {
 			measured = append(measured, told(row.Kind+".p50", "ms", row.P50), told(row.Kind+".p99", "ms", row.P99))
 		}
-		blocks, err := scrape(running, f.with(persister)[0])
+		blocks, err := f.with(persister)[0].Metrics(running)
 		if err != nil {
 			return err
 		}
@@ -93,47 +94,4 @@ func profile(ctx context.Context, r *rig) ([]figures.Row, error) {
 		return nil
 	})
 	return measured, group.Wait()
-}
-
-// scrape reads a worker's metrics that have no labels.
-func scrape(ctx context.Context, w *processes.Worker) (map[string]float64, error) {
-	text, err := fetch(ctx, "http://"+w.Probe+"/metrics")
-	if err != nil {
-		return nil, err
-	}
-	all := map[string]float64{}
-	for line := range strings.Lines(string(text)) {
-		name, value, _ := strings.Cut(strings.TrimSpace(line), " ")
-		if f, err := strconv.ParseFloat(value, 64); err == nil {
-			all[name] = f
-		}
-	}
-	return all, nil
-}
-
-// fetch returns what is served there.
-func fetch(ctx context.Context, url string) ([]byte, error) {
-	q, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return nil, err
-	}
-	answer, err := http.DefaultClient.Do(q)
-	if err != nil {
-		return nil, err
-	}
-	defer answer.Body.Close()
-	text, err := io.ReadAll(answer.Body)
-	if err == nil && answer.StatusCode != http.StatusOK {
-		err = fmt.Errorf("%s: %s", url, answer.Status)
-	}
-	return text, err
-}
-
-// fetchProfile writes a worker's CPU profile of so long to a file, for go tool pprof.
-func fetchProfile(ctx context.Context, w *processes.Worker, length time.Duration, file string) error {
-	text, err := fetch(ctx, fmt.Sprintf("http://%s/debug/pprof/profile?seconds=%.0f", w.Pprof, length.Seconds()))
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(file, text, 0o644)
 }

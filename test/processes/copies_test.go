@@ -2,10 +2,6 @@ package processes_test
 
 import (
 	"context"
-	"io"
-	"net/http"
-	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -17,21 +13,9 @@ func (w *worker) metric(t *testing.T, name string) float64 {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+w.Probe+"/metrics", nil)
+	all, err := w.Metrics(ctx)
 	require.NoError(t, err)
-	resp, err := http.DefaultClient.Do(r)
-	require.NoError(t, err)
-	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	require.NoError(t, err)
-	for line := range strings.Lines(string(text)) {
-		if value, ok := strings.CutPrefix(line, name+" "); ok {
-			f, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
-			require.NoError(t, err)
-			return f
-		}
-	}
-	return 0
+	return all[name]
 }
 
 // What the shards' next owner starts with comes from their owner, and is what the table goes on from: when a worker has
