@@ -164,6 +164,19 @@ func (t *tour) limit(ctx context.Context, cpu string) error {
 	})
 }
 
+// limited plays with another limit of the persisters' CPU.
+func (t *tour) limited(ctx context.Context, cpu string, play func() ([]figures.Row, error)) (rows []figures.Row, err error) {
+	defer func() {
+		if ctx.Err() == nil {
+			err = errors.Join(err, t.limit(ctx, t.scale.cpu))
+		}
+	}()
+	if err := t.limit(ctx, cpu); err != nil {
+		return nil, err
+	}
+	return play()
+}
+
 func (t *tour) patchPool(ctx context.Context, spec map[string]any) error {
 	patch, err := json.Marshal(map[string]any{"spec": spec})
 	if err != nil {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/myelin-hs/myelin/test/e2e/load"
@@ -14,27 +13,21 @@ import (
 // comes of it is whether the two together keep a pool at the size that its load needs. One persister is enough for the base
 // load by its CPU target, and late under the peak: with 150m one writes 330 events a second and is hardly late, for the
 // shorter it is of CPU the more it writes in one block.
-func (t *tour) longLoad(ctx context.Context, l *load.Load) (rows []figures.Row, err error) {
+func (t *tour) longLoad(ctx context.Context, l *load.Load) ([]figures.Row, error) {
 	utilization := 80
 	c := climb{
 		name: "long", cpu: "100m", base: 80, peak: 320, lasts: 5 * time.Minute, window: short, cpuTarget: &utilization,
 		rest: -1, still: time.Minute,
 	}
-	defer func() {
-		if ctx.Err() == nil {
-			err = errors.Join(err, t.limit(ctx, t.scale.cpu))
+	return t.limited(ctx, c.cpu, func() ([]figures.Row, error) {
+		if err := t.followAlso(ctx, 1, c.window, c.cpuTarget); err != nil {
+			return nil, err
 		}
-	}()
-	if err := t.limit(ctx, c.cpu); err != nil {
-		return nil, err
-	}
-	if err := t.followAlso(ctx, 1, c.window, c.cpuTarget); err != nil {
-		return nil, err
-	}
-	defer t.more(ctx, l, baseLoad, c.base)()
-	t.say("waiting until the pool has kept its size for half a minute under that")
-	if err := t.scale.recorder.steady(ctx, -1, 30*time.Second, 5*time.Minute); err != nil {
-		return nil, err
-	}
-	return t.climb(ctx, l, c)
+		defer t.more(ctx, l, baseLoad, c.base)()
+		t.say("waiting until the pool has kept its size for half a minute under that")
+		if err := t.scale.recorder.steady(ctx, -1, 30*time.Second, 5*time.Minute); err != nil {
+			return nil, err
+		}
+		return t.climb(ctx, l, c)
+	})
 }

@@ -15,15 +15,11 @@ import (
 // stuckShard holds the row of one shard, in which clients write, in a transaction that does nothing: its lag grows and
 // grows, and no number of workers would help. The pool must not grow for it; it may by one for its other lanes, which are late
 // when the stuck one is tried again. The persister has CPU enough for that, or what makes them late is its limit.
-func (t *tour) stuckShard(ctx context.Context, l *load.Load) (rows []figures.Row, err error) {
-	defer func() {
-		if ctx.Err() == nil {
-			err = errors.Join(err, t.limit(ctx, t.scale.cpu))
-		}
-	}()
-	if err := t.limit(ctx, "150m"); err != nil {
-		return nil, err
-	}
+func (t *tour) stuckShard(ctx context.Context, l *load.Load) ([]figures.Row, error) {
+	return t.limited(ctx, "150m", func() ([]figures.Row, error) { return t.holdShard(ctx, l) })
+}
+
+func (t *tour) holdShard(ctx context.Context, l *load.Load) ([]figures.Row, error) {
 	if err := t.scale.recorder.steady(ctx, 1, 20*time.Second, 3*time.Minute); err != nil {
 		return nil, err
 	}
@@ -57,7 +53,7 @@ func (t *tour) stuckShard(ctx context.Context, l *load.Load) (rows []figures.Row
 		return nil, err
 	}
 	t.say("shard %d is free again; there were at most %d persisters", stuck, scaling.Most(during))
-	rows = []figures.Row{figures.AtMost("stuck.replicas", "replicas", float64(scaling.Most(during)), 2)}
+	rows := []figures.Row{figures.AtMost("stuck.replicas", "replicas", float64(scaling.Most(during)), 2)}
 	if !scaling.Rose(during, t.scale.target) {
 		return rows, errors.New("the lag never rose: no shard was stuck")
 	}
