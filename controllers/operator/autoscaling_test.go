@@ -174,12 +174,18 @@ func TestAutoscalerComesAndGoesWithTheSpecAndReplicasStay(t *testing.T) {
 	require.Equal(t, int32(5), *wp.Spec.Replicas, "nobody fights who scales by hand")
 }
 
-func TestThePoolTellsWhyItIsNotAutoscaled(t *testing.T) {
-	t.Parallel()
-	s := newSpace(t)
+// activelyScaled makes a homeserver whose autoscaler sets the persisters' replicas.
+func (s *space) activelyScaled() {
+	s.t.Helper()
 	s.migrated(autoscaled)
 	s.tells("demo-persister", activelyScaling)
 	s.poolCondition("demo-persister", v1alpha1.ConditionAutoscaling, "True", v1alpha1.ReasonAutoscalingActive)
+}
+
+func TestThePoolTellsWhyItIsNotAutoscaled(t *testing.T) {
+	t.Parallel()
+	s := newSpace(t)
+	s.activelyScaled()
 	s.tells("demo-persister", autoscalingv2.HorizontalPodAutoscalerCondition{
 		Type: autoscalingv2.ScalingActive, Status: corev1.ConditionFalse, Reason: "FailedGetExternalMetric",
 		Message: "unable to fetch metrics from external metrics API: the lag is not known: the pool has no worker",
@@ -232,9 +238,7 @@ func TestThePoolTellsThatItFollowsItsCPUAlone(t *testing.T) {
 func TestWhileAHomeserverIsPausedThePoolGoesOnTellingHowItIsAutoscaled(t *testing.T) {
 	t.Parallel()
 	s := newSpace(t)
-	s.migrated(autoscaled)
-	s.tells("demo-persister", activelyScaling)
-	s.poolCondition("demo-persister", v1alpha1.ConditionAutoscaling, "True", v1alpha1.ReasonAutoscalingActive)
+	s.activelyScaled()
 	var hs v1alpha1.Homeserver
 	s.pause(&hs, "demo", "true")
 	s.poolCondition("demo-persister", v1alpha1.ConditionPaused, "True", v1alpha1.ReasonPaused)
@@ -255,9 +259,7 @@ func TestWhileAHomeserverIsPausedThePoolGoesOnTellingHowItIsAutoscaled(t *testin
 func TestNothingIsWrittenWhileTheAutoscalerSaysTheSame(t *testing.T) {
 	t.Parallel()
 	s := newSpace(t)
-	s.migrated(autoscaled)
-	s.tells("demo-persister", activelyScaling)
-	s.poolCondition("demo-persister", v1alpha1.ConditionAutoscaling, "True", v1alpha1.ReasonAutoscalingActive)
+	s.activelyScaled()
 	wp := s.allReady("demo-persister", 1)
 	for i := range 5 {
 		c := activelyScaling
