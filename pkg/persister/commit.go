@@ -24,9 +24,10 @@ func (l *lane) commitBlocks(ctx, working context.Context) {
 		case b := <-l.toCommit:
 			begun := time.Now()
 			o := l.persist(ctx, working, b)
-			l.meter.block(o.verdict, len(b.entries), time.Since(begun))
+			took := time.Since(begun)
+			l.meter.block(o.verdict, len(b.entries), took)
 			select {
-			case l.committed <- settled{b, o}:
+			case l.committed <- settled{b, o, took}:
 			case <-working.Done():
 				return
 			}

@@ -35,9 +35,10 @@ type lane struct {
 	parked     map[int][]*write // by quiesced shard
 	quiescing  map[int][]chan struct{}
 	collecting *block
-	committing *block // nil: the committer is idle
-	outdated   bool   // the collecting block holds events that were built under a lease that is gone
-	maxWrites  int    // of the next block: shrinks after a poisoned one
+	gathering  gathering // what the collecting block stays for
+	committing *block    // nil: the committer is idle
+	outdated   bool      // the collecting block holds events that were built under a lease that is gone
+	maxWrites  int       // of the next block: shrinks after a poisoned one
 	wanted     []*room
 	loading    int              // rooms that the loader is reading
 	pauseUntil <-chan time.Time // non-nil: no commits until it fires
@@ -54,6 +55,7 @@ type inFlight struct {
 type settled struct {
 	block   *block
 	outcome outcome
+	took    time.Duration
 }
 
 const (
@@ -114,9 +116,9 @@ func (l *lane) loop(ctx context.Context) error {
 		if stopping != nil {
 			l.pump()
 		}
-		// A block goes out as soon as the committer is free; events join it until then.
+		// A block goes out once the committer is idle and all has been gathered; events join it until then.
 		var out chan *block
-		if l.committing == nil && l.pauseUntil == nil && len(l.collecting.writes) > 0 && stopping != nil {
+		if l.committing == nil && l.pauseUntil == nil && stopping != nil && l.goes() {
 			out = l.toCommit
 		}
 		var load chan []want
@@ -128,7 +130,7 @@ func (l *lane) loop(ctx context.Context) error {
 		case <-l.queue.wake:
 			l.ready = append(l.ready, l.queue.take()...)
 		case out <- l.collecting:
-			l.committing, l.collecting = l.collecting, newBlock()
+			l.committing, l.collecting, l.gathering = l.collecting, newBlock(), gathering{}
 		case s := <-l.committed:
 			if err := l.settle(s); err != nil {
 				return err
@@ -141,6 +143,8 @@ func (l *lane) loop(ctx context.Context) error {
 			for _, o := range l.orders.take() {
 				l.obey(o)
 			}
+		case <-l.gathering.until:
+			l.gathering = gathering{}
 		case <-l.pauseUntil:
 			l.pauseUntil = nil
 		case <-stopping:

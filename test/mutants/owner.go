@@ -188,4 +188,34 @@ var roomOwner = []mutant{
 		old:  "\t\tm.warm(ctx, l.Shard, to)\n", new: "",
 		pkg: "./pkg/lease", test: "TestTheNextOwnerIsWarmedWhileTheShardIsServed",
 	},
+	{
+		name: "a lane commits again as soon as it has committed",
+		file: "pkg/persister/settle.go",
+		old:  "l.gathering = gather(len(b.writes), len(l.collecting.writes), s.took)", new: "_ = gather(len(b.writes), len(l.collecting.writes), s.took)",
+		pkg: "./pkg/persister", test: "TestALaneWaitsForThoseItHasJustAnswered",
+	},
+	{
+		name: "a lone event waits for more",
+		file: "pkg/persister/gathering.go",
+		old:  "min(answered+collected, gatherEnough)", new: "min(answered+collected+1, gatherEnough)",
+		pkg: "./pkg/persister", test: "TestALoneEventWaitsForNothing",
+	},
+	{
+		name: "a slow commit makes a lane wait as slowly",
+		file: "pkg/persister/gathering.go",
+		old:  "min(gatherFactor*took, maxGather)", new: "gatherFactor * took",
+		pkg: "./pkg/persister", test: "TestALaneWaitsForALimitedTime",
+	},
+	{
+		name: "a handoff waits for writes that may never come",
+		file: "pkg/persister/gathering.go",
+		old:  " || len(l.quiescing) > 0", new: "",
+		pkg: "./pkg/persister", test: "TestAHandoffDoesNotWaitForMore",
+	},
+	{
+		name: "a full block waits for more",
+		file: "pkg/persister/gathering.go",
+		old:  " || len(l.ready) > 0", new: "",
+		pkg: "./pkg/persister", test: "TestALaneDoesNotWaitWithAFullBlock",
+	},
 }
