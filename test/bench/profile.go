@@ -45,6 +45,10 @@ func profile(ctx context.Context, r *rig) ([]figures.Row, error) {
 		return nil, err
 	}
 	rate, length := pick(r, r.rate, 20.0), pick(r, 20*time.Second, time.Second)
+	// Connections are made and rooms read before.
+	if _, err := f.play(ctx, traffic.Trial{Rate: rate, Length: pick(r, 3*time.Second, 400*time.Millisecond)}); err != nil {
+		return nil, err
+	}
 	r.say("%.0f events/s for %s", rate, length)
 	dir := filepath.Join("artifacts", "profiles")
 	if err := os.MkdirAll(dir, 0o755); err != nil {
