@@ -34,8 +34,7 @@ func (m *Manager) watchLoop(ctx context.Context) error {
 			tick.Reset(every)
 			stalled = m.since(asked)
 		}
-		// What was waited for while the database was away is nobody's fault here.
-		stalled = min(stalled, time.Duration(m.elapsed()-m.steady.Load()))
+		stalled = min(stalled, m.blamable())
 		if stalled >= m.timing.stuck && m.surrender(ctx, stalled) {
 			return errStuck
 		}
@@ -48,6 +47,15 @@ func (m *Manager) watchLoop(ctx context.Context) error {
 			}
 		}
 	}
+}
+
+// blamable is for how long a lack of progress may have been this worker's fault: since the database was there again, and gave
+// it the rows that it waited for to learn what became of its writes. Who has them locked keeps the next owner waiting, too.
+func (m *Manager) blamable() time.Duration {
+	if m.raising.Load() > 0 {
+		return 0
+	}
+	return time.Duration(m.elapsed() - max(m.steady.Load(), m.raised.Load()))
 }
 
 // surrender declares this worker dead and tells who got its shards. It does nothing while the heartbeat fails, which

@@ -140,6 +140,46 @@ func TestWhoWaitsForTheServerIsNotStuck(t *testing.T) {
 	require.ErrorIs(t, a.end(), ErrDeclaredDead)
 }
 
+// A lane that does not know what became of a block waits for the block's rows, which somebody else may have locked: its
+// worker has other lanes.
+func TestWhoWaitsForRowsThatOthersLockIsNotStuck(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	stands, tm := make(chan struct{}), patient
+	tm.stuck = time.Second / 2
+	a := c.joinWatched("a", tm, func() time.Duration {
+		select {
+		case <-stands:
+			return time.Hour
+		default:
+			return 0
+		}
+	})
+	c.eventually("all", func() bool { return c.settled(a) })
+	_, epoch, _ := c.owner(3)
+	tx, err := c.transaction()
+	require.NoError(t, err)
+	_, err = tx.Exec(t.Context(), `SELECT FROM shard_lease WHERE shard_id = 3 FOR UPDATE`)
+	require.NoError(t, err)
+	a.hangs.Store(true)
+	raised := make(chan error, 1)
+	go func() {
+		_, err := a.Raise(t.Context(), map[int]int64{3: epoch})
+		raised <- err
+	}()
+	c.eventually("it waits", func() bool { return a.raising.Load() == 1 })
+	close(stands)
+	c.pass(4 * tm.stuck)
+	require.Empty(t, raised)
+	require.NoError(t, tx.Commit(t.Context()))
+	c.eventually("it has them", func() bool { return len(raised) == 1 })
+	require.NoError(t, <-raised)
+	a.hangs.Store(false)
+	c.pass(tm.stuck / 2)
+	require.Equal(t, Live, c.state(a.ID()), "it has just begun to be able to")
+	require.ErrorIs(t, a.end(), ErrDeclaredDead)
+}
+
 func TestNobodyIsStuckForAnother(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)

@@ -71,7 +71,7 @@ var leases = []mutant{
 	{
 		name: "a worker gives up because the database was away",
 		file: "pkg/lease/stuck.go",
-		old:  "stalled = min(stalled, time.Duration(m.elapsed()-m.steady.Load()))", new: "stalled = max(stalled, 0)",
+		old:  "max(m.steady.Load(), m.raised.Load())", new: "m.raised.Load()",
 		pkg: "./pkg/lease", test: "TestOnlyTimeInWhichTheHeartBeatsCounts",
 	},
 	{
@@ -235,5 +235,17 @@ var leases = []mutant{
 		file: "pkg/lease/heartbeat.go",
 		old:  "m.steady.Store(sent)", new: "_ = last",
 		pkg: "./pkg/lease", test: "TestOnlyWhoseHeartbeatsAreOnTimeJudges",
+	},
+	{
+		name: "a worker gives up while a raise of its own waits for rows that somebody else has locked",
+		file: "pkg/lease/stuck.go",
+		old:  "if m.raising.Load() > 0 {", new: "if false {",
+		pkg: "./pkg/lease", test: "TestWhoWaitsForRowsThatOthersLockIsNotStuck",
+	},
+	{
+		name: "a worker gives up for the time in which a raise of its own has waited",
+		file: "pkg/lease/stuck.go",
+		old:  "max(m.steady.Load(), m.raised.Load())", new: "m.steady.Load()",
+		pkg: "./pkg/lease", test: "TestWhoWaitsForRowsThatOthersLockIsNotStuck",
 	},
 }
