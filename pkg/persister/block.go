@@ -48,6 +48,11 @@ func newBlock() *block {
 	return &block{shards: make(map[int]int64), rooms: make(map[id.RoomID]*room)}
 }
 
+// full reports whether nothing goes into the block any more, however small it is.
+func (b *block) full(maxWrites int) bool {
+	return len(b.writes) >= maxWrites || len(b.entries) >= maxBlockEvents || b.bytes >= maxBlockBytes
+}
+
 // fits reports whether a write with so many events and bytes still goes into the block.
 func (b *block) fits(events, bytes, maxWrites int) bool {
 	return len(b.writes) == 0 ||

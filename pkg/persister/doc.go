@@ -12,8 +12,8 @@
 // multixact. Within a lane one goroutine, the loop, owns everything: the rooms in memory (a room is an actor whose turn
 // comes with each of its writes), the deduplication keys, the block that collects. It never waits for the database; the
 // committer and the loader, a goroutine each, do, for one block and one set of rooms at a time. While one block commits
-// the next collects, at most 200 events or 1 MiB, so blocks grow with load and a lone event waits for nothing. Where
-// there is more than one, the next block stays for a few milliseconds, for more: see gathering.
+// the next collects, at most 200 events or 1 MiB, so blocks grow with load and a lone event waits for nothing. In a
+// lane that has much to do the next block stays for some milliseconds, for more: see gathering.
 //
 // # States of a write
 //

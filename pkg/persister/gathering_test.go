@@ -70,37 +70,63 @@ func (l *timedLane) after(writes int) time.Duration {
 	return after
 }
 
-// three commits three messages in one block, in so long.
+// spend lets the lane use up its share of time: one who sends a message whenever the last is answered, and is not made to
+// wait. All its commits take 2 ms; the next gathering lasts for maxGather.
+func (l *timedLane) spend() {
+	l.t.Helper()
+	for range 20 {
+		l.send(1)
+		require.Zero(l.t, l.after(1))
+		l.finish(2 * time.Millisecond)
+	}
+}
+
+// three commits a message in so long, and three that came meanwhile in a block, as late as any; that takes so long, too.
 func (l *timedLane) three(took time.Duration) {
 	l.t.Helper()
 	l.send(1)
-	n, _ := l.began()
-	require.Equal(l.t, 1, n)
+	require.Zero(l.t, l.after(1))
 	l.send(3)
 	l.finish(took)
-	l.commit(took, 3)
+	require.Equal(l.t, maxGather, l.after(3))
+	l.finish(took)
 }
 
 func TestALoneEventWaitsForNothing(t *testing.T) {
 	inTime(t, func(l *timedLane) {
-		for range 3 {
+		l.spend()
+		l.three(2 * time.Millisecond)
+		time.Sleep(maxGather)
+		l.spend()
+	})
+}
+
+func TestALaneThatHasTimeDoesNotWait(t *testing.T) {
+	inTime(t, func(l *timedLane) {
+		for range 50 { // two blocks, 4 ms of 20
 			l.send(1)
 			require.Zero(t, l.after(1))
-			l.finish(time.Second)
+			l.send(1)
+			l.finish(2 * time.Millisecond)
+			require.Zero(t, l.after(1))
+			l.finish(2 * time.Millisecond)
+			time.Sleep(16 * time.Millisecond)
 		}
 	})
 }
 
-func TestALaneWaitsForThoseItHasJustAnswered(t *testing.T) {
+func TestALaneThatHasNoTimeWaitsForThoseItHasJustAnswered(t *testing.T) {
 	inTime(t, func(l *timedLane) {
+		l.spend()
 		l.three(2 * time.Millisecond)
 		l.send(2)
-		require.Equal(t, 8*time.Millisecond, l.after(2), "four times as long as the commit took")
+		require.Equal(t, 8*time.Millisecond, l.after(2), "the commit counts as 10 ms, of which 2 have passed")
 	})
 }
 
 func TestALaneWaitsNoLongerThanForAsManyAsItAnswered(t *testing.T) {
 	inTime(t, func(l *timedLane) {
+		l.spend()
 		l.three(2 * time.Millisecond)
 		l.send(2)
 		time.Sleep(time.Millisecond)
@@ -111,9 +137,9 @@ func TestALaneWaitsNoLongerThanForAsManyAsItAnswered(t *testing.T) {
 
 func TestALaneWaitsForThoseItAnsweredBesideThoseWhoCameMeanwhile(t *testing.T) {
 	inTime(t, func(l *timedLane) {
+		l.spend()
 		l.send(1)
-		n, _ := l.began()
-		require.Equal(t, 1, n)
+		require.Zero(t, l.after(1))
 		l.send(2)
 		l.finish(2 * time.Millisecond)
 		l.send(1)
@@ -121,16 +147,18 @@ func TestALaneWaitsForThoseItAnsweredBesideThoseWhoCameMeanwhile(t *testing.T) {
 	})
 }
 
-func TestALaneWaitsForALimitedTime(t *testing.T) {
+func TestASlowCommitPutsOffTheNextByALimitedTime(t *testing.T) {
 	inTime(t, func(l *timedLane) {
-		l.three(time.Second)
+		l.spend()
+		l.three(20 * time.Millisecond)
 		l.send(1)
-		require.Equal(t, maxGather, l.after(1))
+		require.Equal(t, maxGather-20*time.Millisecond, l.after(1), "while it committed it waited, too")
 	})
 }
 
-func TestALaneDoesNotWaitOnceItHasNotHeardOfAnyoneForAWhile(t *testing.T) {
+func TestALaneDoesNotWaitOnceItHasWaited(t *testing.T) {
 	inTime(t, func(l *timedLane) {
+		l.spend()
 		l.three(2 * time.Millisecond)
 		time.Sleep(8 * time.Millisecond)
 		l.send(1)
@@ -140,9 +168,9 @@ func TestALaneDoesNotWaitOnceItHasNotHeardOfAnyoneForAWhile(t *testing.T) {
 
 func TestALaneDoesNotWaitForMoreThanEnough(t *testing.T) {
 	inTime(t, func(l *timedLane) {
+		l.spend()
 		l.send(1)
-		n, _ := l.began()
-		require.Equal(t, 1, n)
+		require.Zero(t, l.after(1))
 		l.send(gatherEnough + 6)
 		l.finish(2 * time.Millisecond)
 		l.commit(2*time.Millisecond, gatherEnough+6)
@@ -152,26 +180,43 @@ func TestALaneDoesNotWaitForMoreThanEnough(t *testing.T) {
 	})
 }
 
-// What takes no more has nothing to wait for.
+// What takes no more has nothing to wait for, whether there is more or not.
 func TestALaneDoesNotWaitWithAFullBlock(t *testing.T) {
 	inTime(t, func(l *timedLane) {
+		l.spend()
 		l.three(2 * time.Millisecond)
-		for range 2 {
-			l.queueOfSize(maxBlockBytes)
-		}
-		synctest.Wait()
-		require.Zero(t, l.after(1))
+		l.maxWrites = 2
+		l.send(2)
+		require.Zero(t, l.after(2))
+	})
+	t.Run("that one does not fit into", func(t *testing.T) {
+		inTime(t, func(l *timedLane) {
+			l.spend()
+			l.three(2 * time.Millisecond)
+			for range 2 {
+				l.queueOfSize(maxBlockBytes)
+			}
+			synctest.Wait()
+			require.Zero(t, l.after(1))
+		})
 	})
 }
 
 // Whoever is to own a shard next waits for what is in a block of it.
 func TestAHandoffDoesNotWaitForMore(t *testing.T) {
-	inTime(t, func(l *timedLane) {
-		l.three(2 * time.Millisecond)
-		l.send(1)
-		l.orders.give(order{kind: quiesce, shard: 0, done: make(chan struct{})})
-		require.Zero(t, l.after(1))
-	})
+	for name, o := range map[string]order{
+		"of the shard": {kind: quiesce, done: make(chan struct{})}, "of copies": {kind: copyOut, out: newOutgoing()},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inTime(t, func(l *timedLane) {
+				l.spend()
+				l.three(2 * time.Millisecond)
+				l.send(1)
+				l.orders.give(o)
+				require.Zero(t, l.after(1))
+			})
+		})
+	}
 }
 
 // queueOfSize queues a message that counts as so many bytes.

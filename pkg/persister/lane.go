@@ -130,7 +130,8 @@ func (l *lane) loop(ctx context.Context) error {
 		case <-l.queue.wake:
 			l.ready = append(l.ready, l.queue.take()...)
 		case out <- l.collecting:
-			l.committing, l.collecting, l.gathering = l.collecting, newBlock(), gathering{}
+			l.committing, l.collecting = l.collecting, newBlock()
+			l.gathering.end()
 		case s := <-l.committed:
 			if err := l.settle(s); err != nil {
 				return err
@@ -144,7 +145,7 @@ func (l *lane) loop(ctx context.Context) error {
 				l.obey(o)
 			}
 		case <-l.gathering.until:
-			l.gathering = gathering{}
+			l.gathering.end()
 		case <-l.pauseUntil:
 			l.pauseUntil = nil
 		case <-stopping:
@@ -160,8 +161,7 @@ func (l *lane) pump() {
 	for {
 		l.outdated = false
 		n := 0
-		for n < len(l.ready) && len(l.collecting.writes) < l.maxWrites && len(l.collecting.entries) < maxBlockEvents &&
-			l.collecting.bytes < maxBlockBytes {
+		for n < len(l.ready) && !l.collecting.full(l.maxWrites) {
 			w := l.ready[n]
 			if !l.turn(w) {
 				break

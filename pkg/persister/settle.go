@@ -18,7 +18,7 @@ func (l *lane) settle(s settled) error {
 	}
 	switch v := s.outcome.verdict; v {
 	case committed:
-		l.gathering = gather(len(b.writes), len(l.collecting.writes), s.took)
+		l.gathering.begin(time.Now(), len(b.writes), len(l.collecting.writes), s.took)
 		l.conclude(b)
 		return nil
 	case foreign:

@@ -189,22 +189,40 @@ var roomOwner = []mutant{
 		pkg: "./pkg/lease", test: "TestTheNextOwnerIsWarmedWhileTheShardIsServed",
 	},
 	{
-		name: "a lane commits again as soon as it has committed",
-		file: "pkg/persister/settle.go",
-		old:  "l.gathering = gather(len(b.writes), len(l.collecting.writes), s.took)", new: "_ = gather(len(b.writes), len(l.collecting.writes), s.took)",
-		pkg: "./pkg/persister", test: "TestALaneWaitsForThoseItHasJustAnswered",
+		name: "a lane that has much to do commits again as soon as it has committed",
+		file: "pkg/persister/gathering.go",
+		old:  "wait > 0 && g.writes > 1", new: "wait > time.Hour && g.writes > 1",
+		pkg: "./pkg/persister", test: "TestALaneThatHasNoTimeWaitsForThoseItHasJustAnswered",
 	},
 	{
-		name: "a lone event waits for more",
+		name: "a lane that has little to do waits for more",
+		file: "pkg/persister/gathering.go",
+		old:  "g.spent.Sub(now) - gatherCredit; wait", new: "g.spent.Sub(now); wait",
+		pkg: "./pkg/persister", test: "TestALaneThatHasTimeDoesNotWait",
+	},
+	{
+		name: "who sends one message after the other waits",
 		file: "pkg/persister/gathering.go",
 		old:  "min(answered+collected, gatherEnough)", new: "min(answered+collected+1, gatherEnough)",
 		pkg: "./pkg/persister", test: "TestALoneEventWaitsForNothing",
 	},
 	{
+		name: "a lane goes on waiting though all are back whom it has answered",
+		file: "pkg/persister/gathering.go",
+		old:  "case g.until == nil, len(b.writes) >= g.writes:", new: "case g.until == nil:",
+		pkg: "./pkg/persister", test: "TestALaneWaitsNoLongerThanForAsManyAsItAnswered",
+	},
+	{
 		name: "a slow commit makes a lane wait as slowly",
 		file: "pkg/persister/gathering.go",
 		old:  "min(gatherFactor*took, maxGather)", new: "gatherFactor * took",
-		pkg: "./pkg/persister", test: "TestALaneWaitsForALimitedTime",
+		pkg: "./pkg/persister", test: "TestASlowCommitPutsOffTheNextByALimitedTime",
+	},
+	{
+		name: "a lane waits for all that it has ever been spared",
+		file: "pkg/persister/gathering.go",
+		old:  "g.spent.After(most)", new: "false",
+		pkg: "./pkg/persister", test: "TestALaneThatHasNoTimeWaitsForThoseItHasJustAnswered",
 	},
 	{
 		name: "a handoff waits for writes that may never come",
@@ -213,9 +231,15 @@ var roomOwner = []mutant{
 		pkg: "./pkg/persister", test: "TestAHandoffDoesNotWaitForMore",
 	},
 	{
+		name: "copies of rooms wait for writes that may never come",
+		file: "pkg/persister/gathering.go",
+		old:  " || len(b.copies) > 0", new: "",
+		pkg: "./pkg/persister", test: "TestAHandoffDoesNotWaitForMore",
+	},
+	{
 		name: "a full block waits for more",
 		file: "pkg/persister/gathering.go",
-		old:  " || len(l.ready) > 0", new: "",
+		old:  "b.full(l.maxWrites) || ", new: "",
 		pkg: "./pkg/persister", test: "TestALaneDoesNotWaitWithAFullBlock",
 	},
 }
