@@ -1,7 +1,7 @@
 // Command bench measures the homeserver as a whole: how near it comes to what the machine can do at all (make bench), what a
-// worker costs that has nothing to do with the traffic (make bench-idle), and what an event costs while rooms, users, shards
-// and history grow (make bench-growth), and where the time goes (make bench-profile). docs/performance.md says what each figure means. No time fails a run: the machine may
-// be slow or busy.
+// worker costs that has nothing to do with the traffic (make bench-idle), what an event costs while rooms, users, shards and
+// history grow (make bench-growth), and where the time goes (make bench-profile). docs/performance.md says what each figure
+// means. No time fails a run: the machine may be slow or busy.
 package main
 
 import (

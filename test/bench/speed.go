@@ -248,7 +248,7 @@ func (f *fleet) compare(ctx context.Context) error {
 func (r *rig) greatest(ctx context.Context, load *traffic.Load, last *float64, each func(traffic.Result)) (float64, error) {
 	b := traffic.Bound{
 		P99: p99, Bounds: search.Bounds{From: 800, To: 100_000, Step: 1.5, Precision: 0.07, Doubt: 1, Confirm: 6},
-		Trial: traffic.Trial{Warmup: 300 * time.Millisecond, Length: 1500 * time.Millisecond},
+		Trial: traffic.Trial{Warmup: 200 * time.Millisecond, Length: 1400 * time.Millisecond},
 		Each:  func(result traffic.Result, _, _ bool) { each(result) },
 	}
 	if *last > 0 {

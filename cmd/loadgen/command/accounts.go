@@ -34,7 +34,7 @@ func (o Options) accounts(users int, transport http.RoundTripper) (func(ctx cont
 		return func(ctx context.Context, number int, _ string) (*matrix.Client, error) {
 			c, err := matrix.WithToken(ctx, o.Base, tokens[number], transport, nil)
 			if err != nil {
-				return nil, err
+				return nil, fmt.Errorf("access token number %d of %s: %w", number+1, o.TokensFile, err)
 			}
 			mu.Lock()
 			defer mu.Unlock()

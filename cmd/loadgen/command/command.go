@@ -42,7 +42,10 @@ func Main(ctx context.Context, args []string, out, progress io.Writer) int {
 		fmt.Fprintln(progress, "loadgen:", err)
 		return exitError
 	}
-	return r.exit()
+	if code := r.exit(); code != exitError || ctx.Err() == nil {
+		return code
+	}
+	return exitInterrupted
 }
 
 // run prepares the load and plays it. With an error it returns what was measured before, too.

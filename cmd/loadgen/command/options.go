@@ -114,7 +114,10 @@ func (o *Options) complete() error {
 	if strings.ContainsAny(o.Base, "?#") {
 		return fmt.Errorf("--base %q has a query or fragment, to which no path can be added: leave it out", o.Base)
 	}
-	o.Base = strings.TrimSuffix(o.Base, "/")
+	if base.User != nil {
+		return errors.New("--base names a user or a password, which nothing here would use: leave them out")
+	}
+	o.Base = strings.TrimRight(o.Base, "/")
 	p, known := traffic.FindProfile(o.Profile)
 	if !known {
 		return fmt.Errorf("--profile %q: there are %s", o.Profile, strings.Join(names(), ", "))

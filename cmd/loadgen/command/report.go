@@ -41,6 +41,20 @@ type Try struct {
 	Keeps  bool    `json:"keeps"`
 }
 
+// kept names the greatest rate that was tried and kept.
+func (s *Search) kept() string {
+	greatest := 0.0
+	for _, t := range s.Tries {
+		if t.Keeps {
+			greatest = max(greatest, t.Rate)
+		}
+	}
+	if greatest == 0 {
+		return "none"
+	}
+	return fmt.Sprintf("%.4g requests a second", greatest)
+}
+
 // Exit codes.
 const (
 	exitOK, exitError, exitUsage, exitFailed, exitWrong, exitInterrupted = 0, 1, 2, 3, 4, 130
@@ -85,7 +99,10 @@ func (r Report) print(w io.Writer) {
 		fmt.Fprintf(w, "not served, and left out: %s\n", shares(r.Unserved))
 	}
 	fmt.Fprintf(w, "%.4g requests a second for %.1f s", r.Result.Rate, r.Result.Seconds)
-	if !r.Result.Complete {
+	switch {
+	case r.Error != "":
+		fmt.Fprint(w, ", ended early")
+	case !r.Result.Complete:
 		fmt.Fprint(w, ", interrupted")
 	}
 	fmt.Fprint(w, "\n\n")
@@ -103,6 +120,8 @@ func (r Report) print(w io.Writer) {
 	r.judge(w)
 	if s := r.Search; s != nil && s.Found {
 		fmt.Fprintf(w, "\nThe greatest rate that keeps p99 ≤ %g ms: %.4g requests a second.\n", s.P99, s.Rate)
+	} else if s != nil && !r.Result.Complete {
+		fmt.Fprintf(w, "\nThe search was not played to its end. The greatest rate that kept p99 ≤ %g ms until then: %s.\n", s.P99, s.kept())
 	} else if s != nil {
 		fmt.Fprintf(w, "\nNo rate was found that keeps p99 ≤ %g ms.\n", s.P99)
 	}
@@ -114,7 +133,7 @@ func (r Report) judge(w io.Writer) {
 	if v.Acknowledged == 0 {
 		return
 	}
-	if v.OK() && r.Error != "" {
+	if v.OK() && r.Result.Unjudged {
 		fmt.Fprintf(w, "\n%d messages were acknowledged and delivered %d times until it ended: what is missing is not judged.\n", v.Acknowledged, v.Delivered)
 		return
 	}

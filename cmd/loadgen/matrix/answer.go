@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
+	"unicode"
 )
 
 // StatusError is an answer that is not 2xx.
@@ -25,8 +27,18 @@ type StatusError struct {
 // maxAfter bounds what an answer can make a client wait.
 const maxAfter = 30 * time.Second
 
-// maxLocation bounds what is kept of where a redirect leads.
-const maxLocation = 200
+// Bounds of what is kept of an answer, in bytes: where a redirect leads, and what is wrong.
+const maxLocation, maxCode, maxMessage = 200, 100, 500
+
+// printable is the beginning of what a server says, as far as a terminal can show it.
+func printable(said string, most int) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return ' '
+	}, said[:min(len(said), most)])
+}
 
 func (e *StatusError) Error() string {
 	if e.Location != "" {
@@ -42,7 +54,7 @@ func refusal(res *http.Response, text []byte) *StatusError {
 		Milliseconds float64 `json:"retry_after_ms"`
 	}
 	_, _ = json.Unmarshal(text, e), json.Unmarshal(text, &wait) // what is no JSON says nothing but its status
-	e.Status = res.StatusCode
+	e.Status, e.Code, e.Message = res.StatusCode, printable(e.Code, maxCode), printable(e.Message, maxMessage)
 	if e.Status/100 == 3 {
 		e.Location = res.Header.Get("Location")
 		e.Location = e.Location[:min(len(e.Location), maxLocation)]

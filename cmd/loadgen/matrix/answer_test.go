@@ -115,6 +115,18 @@ func TestAnAnswerSaysHowLongToWaitWithinBounds(t *testing.T) {
 	}
 }
 
+// What a server says is for a terminal to show, and no more of it than helps.
+func TestAnErrorIsShownAsFarAsItCanBe(t *testing.T) {
+	t.Parallel()
+	c := client(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(403)
+		fmt.Fprintf(w, `{"errcode":"M_\u001b[31mRED","error":"a\r\nb%s"}`, strings.Repeat("x", 100_000))
+	})
+	_, err := c.Sync(t.Context(), "", 0)
+	require.ErrorContains(t, err, "403 M_ [31mRED: a  bx")
+	require.Less(t, len(err.Error()), 1000)
+}
+
 func TestPagesThatLeadBackAreAnError(t *testing.T) {
 	t.Parallel()
 	c := client(t, func(w http.ResponseWriter, r *http.Request) {

@@ -24,8 +24,8 @@ func (b Bound) Keeps(r Result) bool {
 }
 
 // Greatest looks for the greatest rate that keeps the bound, and returns the trial that confirmed it; found says whether
-// there is one. Without one, or when ctx or the listeners end, it returns the last trial; so it does as soon as what arrives is not what was
-// sent, for then no rate counts.
+// there is one. Without one, or when ctx or the listeners end, it returns the last trial; so it does as soon as what arrives
+// is not what was sent, for then no rate counts.
 func (l *Load) Greatest(ctx context.Context, b Bound) (r Result, found bool, err error) {
 	rate, err := search.Greatest(b.Bounds, func(rate float64, confirm bool) (bool, error) {
 		p := b.Trial
@@ -38,15 +38,15 @@ func (l *Load) Greatest(ctx context.Context, b Bound) (r Result, found bool, err
 			return false, err
 		}
 		r = result
+		if r.Verdict.OK() && !r.Complete {
+			return false, errEnded // what was played of it says nothing about the rate
+		}
 		keeps := b.Keeps(r)
 		if b.Each != nil {
 			b.Each(r, keeps, confirm)
 		}
 		if !r.Verdict.OK() {
 			return false, errWrong
-		}
-		if !r.Complete {
-			return false, errEnded
 		}
 		return keeps, ctx.Err()
 	})

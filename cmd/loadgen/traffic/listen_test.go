@@ -1,6 +1,7 @@
 package traffic
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"testing"
@@ -48,8 +49,29 @@ func TestPatienceDoesNotRunWhileAListenerMayNotAsk(t *testing.T) {
 				time.AfterFunc(25*time.Second, func() { played.tracker.Seen(0, 0, 0, "$e") })
 			}
 			begin := time.Now()
-			played.settle(t.Context(), nil, 10*time.Second)
+			l.cfg.Say = func(string, ...any) {}
+			judged := played.settle(t.Context(), nil, 10*time.Second)
+			require.True(t, judged)
 			require.InDelta(t, want.Seconds(), time.Since(begin).Seconds(), 0.1)
 		})
 	}
+}
+
+// Who interrupts a trial does not wait until the server lets its listeners ask again, and nothing is called lost for that.
+func TestAnInterruptedTrialDoesNotWaitForLimits(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := &Load{rooms: make([]*room, 1), listeners: make([]*user, 1)}
+		var said []string
+		l.cfg.Say = func(format string, args ...any) { said = append(said, fmt.Sprintf(format, args...)) }
+		played := newTrial(l, 1)
+		played.tracker.Acknowledged(played.tracker.Send(0, time.Now()), "$e")
+		l.trouble.set(errors.New("429"), time.Minute)
+		ctx, interrupt := context.WithCancel(t.Context())
+		time.AfterFunc(30*time.Second, interrupt)
+		begin := time.Now()
+		require.False(t, played.settle(ctx, nil, 10*time.Second))
+		require.InDelta(t, 40, time.Since(begin).Seconds(), 0.1)
+		require.Equal(t, []string{"1 deliveries are missing, and the server lets some listener ask no sooner than in 1m0s: waiting"}, said)
+	})
 }

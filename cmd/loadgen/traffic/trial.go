@@ -2,10 +2,12 @@ package traffic
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/myelin-hs/myelin/cmd/loadgen/delivery"
+	"github.com/myelin-hs/myelin/cmd/loadgen/matrix"
 	"github.com/myelin-hs/myelin/cmd/loadgen/measure"
 	"github.com/myelin-hs/myelin/cmd/loadgen/schedule"
 )
@@ -26,6 +28,8 @@ type Result struct {
 	Rows     []measure.Row    `json:"requests"`
 	Verdict  delivery.Verdict `json:"verdict"`
 	Complete bool             `json:"complete"` // it was not interrupted
+	// Unjudged says that what was missing at the end does not count as lost, for it was not waited for until it could come.
+	Unjudged bool `json:"unjudged,omitempty"`
 }
 
 // Failed counts the requests that failed, or were never made.
@@ -118,12 +122,10 @@ func (l *Load) Play(ctx context.Context, p Trial) (Result, error) {
 		during = min(during, max(0, time.Since(t.from)))
 	}
 	r := Result{Rate: p.Rate, Seconds: during.Seconds(), Complete: ctx.Err() == nil}
-	t.settle(working, deaf, p.Patience)
+	judged := t.settle(ctx, deaf, p.Patience)
 	r.Rows, r.Verdict = t.recorder.Rows(during), t.tracker.Verdict()
-	select {
-	case <-deaf: // nobody was there to get what is missing
-		r.Complete, r.Verdict.Lost = false, delivery.Fault{}
-	default:
+	if !judged {
+		r.Complete, r.Unjudged, r.Verdict.Lost = false, true, delivery.Fault{}
 	}
 	return r, nil
 }
@@ -141,35 +143,69 @@ func (t *trial) syncAll(ctx context.Context) error {
 // limits bounds how long it is waited for listeners whom the server lets ask no more for a while.
 const limits = 5 * time.Minute
 
-// settle waits until every acknowledged message reached every listener, no more arrive for patience, or the
-// listeners have ended. While a listener may not ask, patience does not run.
-func (t *trial) settle(ctx context.Context, deaf <-chan struct{}, patience time.Duration) {
+// settle waits until every acknowledged message reached every listener, no more arrive for patience, or the listeners have
+// ended. While one of them may not ask, patience does not run, until ctx ends: who interrupts a trial does not wait for that.
+// It reports whether what is missing then is lost.
+func (t *trial) settle(ctx context.Context, deaf <-chan struct{}, patience time.Duration) (judged bool) {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	begin := time.Now()
-	last, since := -1, begin
+	last, since, told := -1, begin, false
+	var interrupted, again time.Time
 	for {
-		left := t.tracker.Missing()
-		free := t.load.trouble.limitedUntil()
+		left, now, free := t.tracker.Missing(), time.Now(), t.load.trouble.limitedUntil()
+		if left == 0 {
+			return true
+		}
 		if end := begin.Add(limits); free.After(end) {
 			free = end
 		}
-		if free.After(since) {
-			since = free
+		from := latest(since, free)
+		if ctx.Err() != nil {
+			if interrupted.IsZero() {
+				interrupted = now
+			}
+			from = latest(since, interrupted)
+		} else if !told && free.After(now) {
+			told = true
+			t.load.cfg.Say("%d deliveries are missing, and the server lets some listener ask no sooner than in %s: waiting", left, free.Sub(now).Round(time.Second))
 		}
-		if left == 0 || left == last && time.Since(since) > patience {
-			return
+		if left == last && now.Sub(from) > patience {
+			return interrupted.IsZero() || !free.After(now)
 		}
 		if left != last {
-			last, since = left, time.Now()
+			last, since = left, now
 		}
-		if t.load.cfg.Profile.has(Sync) {
-			_ = t.syncAll(ctx) // what failed is missing, and so counts as lost
+		if t.load.cfg.Profile.has(Sync) && now.After(again) {
+			again = now.Add(t.catchUp(context.WithoutCancel(ctx), patience))
 		}
 		select {
 		case <-tick.C:
 		case <-deaf:
-			return
+			return false // nobody is there to get what is missing
 		}
 	}
+}
+
+// catchUp lets the users sync, within patience, and returns for how long not to do that again: what failed is missing.
+func (t *trial) catchUp(ctx context.Context, patience time.Duration) time.Duration {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	err := t.syncAll(ctx)
+	if err == nil {
+		return 0
+	}
+	pause, status := time.Second, (*matrix.StatusError)(nil)
+	if errors.As(err, &status) && status.After > 0 {
+		pause = status.After
+		t.load.trouble.set(err, pause)
+	}
+	return pause
+}
+
+func latest(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
 }
