@@ -87,12 +87,14 @@ RETURNING s.shard_id, s.epoch`
 // raise: owner = me at this epoch, or claimed at a later one → the next epoch. It waits for a block still in flight, and
 // makes the database refuse any that comes later with the old epoch, and any late transfer. After it nothing that was
 // sent before is unknown. Only this worker claims for itself, so a claimed row of its own was its own all the time since:
-// raise may be repeated when its own outcome is unknown. Shards that are absent from the answer are lost.
+// raise may be repeated when its own outcome is unknown. Shards that are absent from the answer are lost. Where it waits for
+// too long the error is lockNotAvailable, which says so, and comes before the end of its caller's patience.
 func (r rows) raise(ctx context.Context, shards map[int]int64) (map[int]int64, life, error) {
 	const sql = `
 WITH l AS MATERIALIZED (
     SELECT l.shard_id FROM shard_lease l JOIN unnest($3::int[], $4::bigint[]) u(sid, ep) ON l.shard_id = u.sid
      WHERE l.space = $1 AND l.owner = $2 AND (l.epoch = u.ep OR (l.claimed AND l.epoch > u.ep))
+       AND set_config('lock_timeout', $5, true) <> ''
      ORDER BY l.shard_id FOR UPDATE OF l)
 UPDATE shard_lease s SET epoch = s.epoch + 1 FROM l
  WHERE s.space = $1 AND s.shard_id = l.shard_id AND s.owner = $2
@@ -101,7 +103,7 @@ RETURNING s.shard_id, s.epoch`
 	for s, e := range shards {
 		ids, epochs = append(ids, s), append(epochs, e)
 	}
-	raised, now, err := r.epochsThenLife(ctx, sql, Space, r.me, ids, epochs)
+	raised, now, err := r.epochsThenLife(ctx, sql, Space, r.me, ids, epochs, strconv.FormatInt(ms(4*r.timing.statement), 10))
 	if err != nil {
 		return nil, life{}, fmt.Errorf("raise epochs: %w", err)
 	}

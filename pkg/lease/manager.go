@@ -60,8 +60,8 @@ type Manager struct {
 	held    atomic.Pointer[map[int]int64] // epochs of the shards granted to Holder; replaced under mu
 	fence   atomic.Int64                  // own leases count until here
 	steady  atomic.Int64                  // heartbeats have succeeded, and been on time, since here
-	raising atomic.Int64                  // raises that wait for the database
-	raised  atomic.Int64                  // when the last of them had ended
+	raising atomic.Int64                  // raises that may be waiting for rows that somebody else has locked
+	raised  atomic.Int64                  // when the last that did had done so
 	beaten  atomic.Int64                  // when the last heartbeat that succeeded was sent
 	missed  atomic.Int64                  // somebody's heartbeat will have expired then, before the next beat; 0: nobody's
 	leaving atomic.Bool
@@ -211,14 +211,12 @@ func (m *Manager) Raise(ctx context.Context, shards map[int]int64) (map[int]int6
 
 // raise is Raise for shards that are occupied by the caller already.
 func (m *Manager) raise(ctx context.Context, shards map[int]int64) (map[int]int64, error) {
-	m.raising.Add(1)
-	defer func() {
-		m.raised.Store(m.elapsed())
-		m.raising.Add(-1)
-	}()
+	locked := true // for all that is known
 	for pause := 10 * time.Millisecond; ; pause = min(2*pause, time.Second) {
 		tctx, cancel := m.clock.Bound(ctx, 5*m.timing.statement)
+		done := m.awaitRows(locked)
 		raised, now, err := m.rows.raise(tctx, shards)
+		locked = done(err)
 		switch {
 		case err != nil:
 		case now.generation < m.Generation(): // this raised nothing where the writes may stand

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"sync"
 	"time"
+
+	"github.com/myelin-hs/myelin/pkg/postgres"
 )
 
 // watchLoop asks the holder whether it gets on. It returns errStuck once this worker has given up because it does not,
@@ -49,8 +51,28 @@ func (m *Manager) watchLoop(ctx context.Context) error {
 	}
 }
 
+// awaitRows notes that a raise waits for its rows, if they may be locked; call what it returns with what came of it, which
+// says whether they are.
+func (m *Manager) awaitRows(locked bool) (done func(error) bool) {
+	began := m.clock.Now()
+	if locked {
+		m.raising.Add(1)
+	}
+	return func(err error) bool {
+		waited := postgres.Code(err) == lockNotAvailable
+		if waited || err == nil && m.since(began) >= m.timing.stuck/16 {
+			m.raised.Store(m.elapsed())
+		}
+		if locked {
+			m.raising.Add(-1)
+		}
+		return waited
+	}
+}
+
 // blamable is for how long a lack of progress may have been this worker's fault: since the database was there again, and gave
 // it the rows that it waited for to learn what became of its writes. Who has them locked keeps the next owner waiting, too.
+// A raise that fails otherwise, or gets its rows at once, excuses nothing.
 func (m *Manager) blamable() time.Duration {
 	if m.raising.Load() > 0 {
 		return 0

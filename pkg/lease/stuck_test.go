@@ -180,6 +180,36 @@ func TestWhoWaitsForRowsThatOthersLockIsNotStuck(t *testing.T) {
 	require.ErrorIs(t, a.end(), ErrDeclaredDead)
 }
 
+// A lane that raises again and again, as one does that cannot connect, is stuck all the same.
+func TestARaiseThatDoesNotWaitExcusesNothing(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	tm := patient
+	tm.stuck = time.Second / 2
+	stands := make(chan struct{})
+	a := c.joinWatched("a", tm, func() time.Duration {
+		select {
+		case <-stands:
+			return time.Hour
+		default:
+			return 0
+		}
+	})
+	c.eventually("all", func() bool { return c.settled(a) })
+	_, epoch, _ := c.owner(3)
+	close(stands)
+	for range 8 {
+		raised, err := a.Raise(t.Context(), map[int]int64{3: epoch})
+		if err != nil || raised[3] == 0 {
+			break // it has given up
+		}
+		epoch = raised[3]
+		c.pass(tm.stuck / 4)
+	}
+	require.ErrorIs(t, a.end(), ErrDeclaredDead)
+	require.Zero(t, a.raised.Load())
+}
+
 func TestNobodyIsStuckForAnother(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)

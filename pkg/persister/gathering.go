@@ -18,7 +18,7 @@ const (
 // comes they do, by 25 ms at most, and grow.
 //
 // Nor do they wait for nobody. Those who have just been answered may have more to say; once the block has as many writes as
-// that was, with those that came meanwhile, it goes: who sends one message after the other never waits.
+// that was, with those that came meanwhile, it goes: who sends one message after the other, and is alone, never waits.
 type gathering struct {
 	spent  time.Time        // until when the lane has used up its share of time
 	writes int              // with so many the block goes

@@ -243,6 +243,12 @@ var leases = []mutant{
 		pkg: "./pkg/lease", test: "TestWhoWaitsForRowsThatOthersLockIsNotStuck",
 	},
 	{
+		name: "a worker does not give up while its lanes raise and raise",
+		file: "pkg/lease/stuck.go",
+		old:  "m.since(began) >= m.timing.stuck/16", new: "m.since(began) >= 0",
+		pkg: "./pkg/lease", test: "TestARaiseThatDoesNotWaitExcusesNothing",
+	},
+	{
 		name: "a worker gives up for the time in which a raise of its own has waited",
 		file: "pkg/lease/stuck.go",
 		old:  "max(m.steady.Load(), m.raised.Load())", new: "m.steady.Load()",

@@ -48,11 +48,13 @@ func TestAForeignLockOnALeaseHoldsUpOneLane(t *testing.T) {
 		}
 		sender := alice.at(front)
 		others.Go(func() {
+			pace := time.NewTicker(20 * time.Millisecond)
+			defer pace.Stop()
 			for {
 				select {
 				case <-over:
 					return
-				default:
+				case <-pace.C:
 				}
 				if _, err := sender.send(t.Context(), room, "goes on"); err != nil {
 					t.Error(err)
@@ -62,7 +64,7 @@ func TestAForeignLockOnALeaseHoldsUpOneLane(t *testing.T) {
 		})
 	}
 	unknown := func() float64 { return persister.metric(t, `myelin_persister_failed_blocks_total{kind="unknown"}`) }
-	assert.Eventually(t, func() bool { return unknown() == 1 }, time.Minute, 50*time.Millisecond, "its block is ended")
+	assert.Eventually(t, func() bool { return unknown() >= 1 }, time.Minute, 50*time.Millisecond, "its block is ended")
 	began := time.Now()
 	assert.Eventually(t, func() bool { return time.Since(began) > 6*time.Second }, time.Minute, 50*time.Millisecond)
 	close(over)

@@ -248,7 +248,7 @@ func TestNonsenseIsRefusedWithAWordOnIt(t *testing.T) {
 	for args, want := range map[string]string{
 		"--base=nowhere": "no URL", "--base=http://127.0.0.1:1/?a=b": "query", "--base=http://127.0.0.1:1#x": "fragment", "--base=http://127.0.0.1:1/?": "query",
 		"--base=http://me:secret@127.0.0.1:1": "leave them out",
-		"--profile=dance": "there are send", "--rate=0": "--rate", "--rate=-1": "--rate", "--rate=NaN": "--rate",
+		"--profile=dance":                     "there are send", "--rate=0": "--rate", "--rate=-1": "--rate", "--rate=NaN": "--rate",
 		"--duration=0s": "--duration", "--duration=24h --rate=1000": "lower one", "--find-rate --max-rate=1": "--max-rate",
 		"--members=7 --users=3": "members", "--in-flight=0": "--in-flight", "--body=100000": "--body", "extra": "flags only",
 		"--rate=Inf": "--rate", "--rate=1e-12": "--rate", "--find-rate --max-rate=NaN": "--max-rate", "--find-rate --max-rate=Inf": "--max-rate",

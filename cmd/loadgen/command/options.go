@@ -108,14 +108,14 @@ func Parse(args []string, out io.Writer) (Options, error) {
 // complete fills in what suits the profile, and says what makes no sense.
 func (o *Options) complete() error {
 	base, err := url.Parse(o.Base)
+	if err == nil && base.User != nil {
+		return errors.New("--base names a user or a password, which nothing here would use: leave them out")
+	}
 	if err != nil || base.Host == "" || (base.Scheme != "http" && base.Scheme != "https") {
 		return fmt.Errorf("--base %q is no URL such as http://127.0.0.1:8008", o.Base)
 	}
 	if strings.ContainsAny(o.Base, "?#") {
 		return fmt.Errorf("--base %q has a query or fragment, to which no path can be added: leave it out", o.Base)
-	}
-	if base.User != nil {
-		return errors.New("--base names a user or a password, which nothing here would use: leave them out")
 	}
 	o.Base = strings.TrimRight(o.Base, "/")
 	p, known := traffic.FindProfile(o.Profile)

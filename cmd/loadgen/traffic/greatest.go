@@ -50,6 +50,9 @@ func (l *Load) Greatest(ctx context.Context, b Bound) (r Result, found bool, err
 		}
 		return keeps, ctx.Err()
 	})
+	if ctx.Err() != nil {
+		r.Complete = false // the search is not
+	}
 	if ctx.Err() != nil || errors.Is(err, errWrong) || errors.Is(err, errEnded) {
 		return r, false, nil
 	}

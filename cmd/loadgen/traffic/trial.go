@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	"github.com/myelin-hs/myelin/cmd/loadgen/delivery"
@@ -171,13 +172,14 @@ func (t *trial) settle(ctx context.Context, deaf <-chan struct{}, patience time.
 			t.load.cfg.Say("%d deliveries are missing, and the server lets some listener ask no sooner than in %s: waiting", left, free.Sub(now).Round(time.Second))
 		}
 		if left == last && now.Sub(from) > patience {
-			return interrupted.IsZero() || !free.After(now)
+			return interrupted.IsZero() || now.Sub(latest(since, free)) > patience
 		}
 		if left != last {
 			last, since = left, now
 		}
 		if t.load.cfg.Profile.has(Sync) && now.After(again) {
-			again = now.Add(t.catchUp(context.WithoutCancel(ctx), patience))
+			pause := t.catchUp(context.WithoutCancel(ctx), patience)
+			again = time.Now().Add(pause)
 		}
 		select {
 		case <-tick.C:
@@ -196,8 +198,8 @@ func (t *trial) catchUp(ctx context.Context, patience time.Duration) time.Durati
 		return 0
 	}
 	pause, status := time.Second, (*matrix.StatusError)(nil)
-	if errors.As(err, &status) && status.After > 0 {
-		pause = status.After
+	if errors.As(err, &status) && status.Status == http.StatusTooManyRequests {
+		pause = max(pause, status.After)
 		t.load.trouble.set(err, pause)
 	}
 	return pause
