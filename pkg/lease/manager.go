@@ -188,57 +188,6 @@ func (m *Manager) Verify(ctx context.Context, shard int, epoch int64) (bool, err
 	return ok, err
 }
 
-// Raise settles writes whose outcome is unknown, as their connection broke: it raises the epochs (given: those that the
-// writes carried) of shards held by this worker, which waits for what is still in flight and refuses what comes later.
-// After it, look what is there. It returns the new epochs; Granted is not called for them. Shards that are absent from
-// the answer are lost, and Lost follows. It tries until it knows, or ctx ends.
-func (m *Manager) Raise(ctx context.Context, shards map[int]int64) (map[int]int64, error) {
-	ids := slices.Collect(maps.Keys(shards))
-	m.occupy(ids...)
-	defer func() {
-		m.vacate(ids...)
-		m.wake()
-	}()
-	raised, err := m.raise(ctx, shards)
-	if err != nil {
-		return nil, err
-	}
-	if len(raised) < len(shards) {
-		m.Nudged()
-	}
-	return raised, nil
-}
-
-// raise is Raise for shards that are occupied by the caller already.
-func (m *Manager) raise(ctx context.Context, shards map[int]int64) (map[int]int64, error) {
-	locked := true // for all that is known
-	for pause := 10 * time.Millisecond; ; pause = min(2*pause, time.Second) {
-		tctx, cancel := m.clock.Bound(ctx, 5*m.timing.statement)
-		done := m.awaitRows(locked)
-		raised, now, err := m.rows.raise(tctx, shards)
-		locked = done(err)
-		switch {
-		case err != nil:
-		case now.generation < m.Generation(): // this raised nothing where the writes may stand
-			err = errFormer
-		default:
-			err = m.remap(tctx, now)
-		}
-		cancel()
-		if err == nil {
-			m.hold(raised)
-			return raised, nil
-		}
-		if ctx.Err() != nil {
-			return nil, err
-		}
-		m.log.Warn("the outcome of writes is still unknown", "error", err)
-		if !m.sleep(ctx, pause) {
-			return nil, err
-		}
-	}
-}
-
 // Workers reads the workers that are live or leaving from the database, with their age, their lag, and the time that their
 // heartbeats have left.
 func (m *Manager) Workers(ctx context.Context) ([]Worker, error) { return m.rows.readWorkers(ctx) }

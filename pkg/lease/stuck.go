@@ -5,8 +5,6 @@ import (
 	"errors"
 	"sync"
 	"time"
-
-	"github.com/myelin-hs/myelin/pkg/postgres"
 )
 
 // watchLoop asks the holder whether it gets on. It returns errStuck once this worker has given up because it does not,
@@ -48,25 +46,6 @@ func (m *Manager) watchLoop(ctx context.Context) error {
 				tick.Reset(every)
 			}
 		}
-	}
-}
-
-// awaitRows notes that a raise waits for its rows, if they may be locked; call what it returns with what came of it, which
-// says whether they are.
-func (m *Manager) awaitRows(locked bool) (done func(error) bool) {
-	began := m.clock.Now()
-	if locked {
-		m.raising.Add(1)
-	}
-	return func(err error) bool {
-		waited := postgres.Code(err) == lockNotAvailable
-		if waited || err == nil && m.since(began) >= m.timing.stuck/16 {
-			m.raised.Store(m.elapsed())
-		}
-		if locked {
-			m.raising.Add(-1)
-		}
-		return waited
 	}
 }
 

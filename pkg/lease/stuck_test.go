@@ -24,6 +24,24 @@ func (c *cluster) joinWatched(pod string, tm timing, stalled func() time.Duratio
 	return c.joinAs(pod, tm, func(n *node) Holder { return progress{n, stalled} })
 }
 
+// joinThatWillStand starts a worker that owns all shards and gives up soon, and whose lanes make no progress any more once
+// stand is called.
+func (c *cluster) joinThatWillStand() (n *node, stuck time.Duration, stand func()) {
+	c.t.Helper()
+	stands, tm := make(chan struct{}), patient
+	tm.stuck = time.Second / 2
+	n = c.joinWatched("a", tm, func() time.Duration {
+		select {
+		case <-stands:
+			return time.Hour
+		default:
+			return 0
+		}
+	})
+	c.eventually("all", func() bool { return c.settled(n) })
+	return n, tm.stuck, func() { close(stands) }
+}
+
 func TestAWorkerThatIsStuckGivesUp(t *testing.T) {
 	t.Parallel()
 	for name, hang := range map[string]func(ill <-chan struct{}) time.Duration{
@@ -145,17 +163,7 @@ func TestWhoWaitsForTheServerIsNotStuck(t *testing.T) {
 func TestWhoWaitsForRowsThatOthersLockIsNotStuck(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
-	stands, tm := make(chan struct{}), patient
-	tm.stuck = time.Second / 2
-	a := c.joinWatched("a", tm, func() time.Duration {
-		select {
-		case <-stands:
-			return time.Hour
-		default:
-			return 0
-		}
-	})
-	c.eventually("all", func() bool { return c.settled(a) })
+	a, stuck, stand := c.joinThatWillStand()
 	_, epoch, _ := c.owner(3)
 	tx, err := c.transaction()
 	require.NoError(t, err)
@@ -168,14 +176,14 @@ func TestWhoWaitsForRowsThatOthersLockIsNotStuck(t *testing.T) {
 		raised <- err
 	}()
 	c.eventually("it waits", func() bool { return a.raising.Load() == 1 })
-	close(stands)
-	c.pass(4 * tm.stuck)
+	stand()
+	c.pass(4 * stuck)
 	require.Empty(t, raised)
 	require.NoError(t, tx.Commit(t.Context()))
 	c.eventually("it has them", func() bool { return len(raised) == 1 })
 	require.NoError(t, <-raised)
 	a.hangs.Store(false)
-	c.pass(tm.stuck / 2)
+	c.pass(stuck / 2)
 	require.Equal(t, Live, c.state(a.ID()), "it has just begun to be able to")
 	require.ErrorIs(t, a.end(), ErrDeclaredDead)
 }
@@ -184,27 +192,16 @@ func TestWhoWaitsForRowsThatOthersLockIsNotStuck(t *testing.T) {
 func TestARaiseThatDoesNotWaitExcusesNothing(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
-	tm := patient
-	tm.stuck = time.Second / 2
-	stands := make(chan struct{})
-	a := c.joinWatched("a", tm, func() time.Duration {
-		select {
-		case <-stands:
-			return time.Hour
-		default:
-			return 0
-		}
-	})
-	c.eventually("all", func() bool { return c.settled(a) })
+	a, stuck, stand := c.joinThatWillStand()
 	_, epoch, _ := c.owner(3)
-	close(stands)
+	stand()
 	for range 8 {
 		raised, err := a.Raise(t.Context(), map[int]int64{3: epoch})
 		if err != nil || raised[3] == 0 {
 			break // it has given up
 		}
 		epoch = raised[3]
-		c.pass(tm.stuck / 4)
+		c.pass(stuck / 4)
 	}
 	require.ErrorIs(t, a.end(), ErrDeclaredDead)
 	require.Zero(t, a.raised.Load())

@@ -41,12 +41,6 @@ func (l *timedLane) send(n int) {
 	synctest.Wait()
 }
 
-// began returns what is handed to the committer, after how long.
-func (l *timedLane) began() (writes int, after time.Duration) {
-	start := time.Now()
-	return len((<-l.store.began).writes), time.Since(start)
-}
-
 // finish ends the commit that began, in so long.
 func (l *timedLane) finish(took time.Duration) {
 	time.Sleep(took)
@@ -57,17 +51,16 @@ func (l *timedLane) finish(took time.Duration) {
 // commit takes a block of so many writes to its end, in so long.
 func (l *timedLane) commit(took time.Duration, writes int) {
 	l.t.Helper()
-	n, _ := l.began()
-	require.Equal(l.t, writes, n)
+	l.after(writes)
 	l.finish(took)
 }
 
 // after is how long a block of so many writes waited for the committer, which was idle.
 func (l *timedLane) after(writes int) time.Duration {
 	l.t.Helper()
-	n, after := l.began()
-	require.Equal(l.t, writes, n)
-	return after
+	start := time.Now()
+	require.Len(l.t, (<-l.store.began).writes, writes)
+	return time.Since(start)
 }
 
 // spend lets the lane use up its share of time: one who sends a message whenever the last is answered, and is not made to

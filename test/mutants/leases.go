@@ -148,7 +148,7 @@ var leases = []mutant{
 	},
 	{
 		name: "an epoch that was raised on a former primary settles writes",
-		file: "pkg/lease/manager.go",
+		file: "pkg/lease/raise.go",
 		old:  "case now.generation < m.Generation(): //", new: "case false: //",
 		pkg: "./pkg/lease", test: "TestRaiseDoesNotBelieveAFormerPrimary",
 	},
@@ -196,7 +196,7 @@ var leases = []mutant{
 	},
 	{
 		name: "an owner raises an epoch without looking at the map of rooms",
-		file: "pkg/lease/manager.go",
+		file: "pkg/lease/raise.go",
 		old:  "err = m.remap(tctx, now)", new: "err = m.remap(tctx, life{generation: now.generation})",
 		pkg: "./pkg/lease", test: "TestTheMapIsAsNewAsTheEpoch",
 	},
@@ -244,7 +244,7 @@ var leases = []mutant{
 	},
 	{
 		name: "a worker does not give up while its lanes raise and raise",
-		file: "pkg/lease/stuck.go",
+		file: "pkg/lease/raise.go",
 		old:  "m.since(began) >= m.timing.stuck/16", new: "m.since(began) >= 0",
 		pkg: "./pkg/lease", test: "TestARaiseThatDoesNotWaitExcusesNothing",
 	},
